@@ -1,0 +1,3 @@
+"""Reproducible evidence for ptychographic reconstructions."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,77 @@
+"""Where things lie: the only place that spells the names of inputs, hubs and records."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from harness.design import View
+    from harness.model import CellKey
+
+MANIFEST = "reconstruction_manifest.json"
+SKIP_SUMMARY = "skip_summary.json"
+STAGE_RECORD = "stage.json"
+SEAL = "manifest-sha256.txt"
+SUMMARY = "docs/summary.md"
+BLOCKER = "docs/blocker.md"
+CHILD_LOG = "ptychi.log"
+JOB_LOG = "run.log"
+RESULT = "result.json"
+RECONSTRUCTION = "reconstruction.npz"
+AUTHORITATIVE_COMMANDS = "./docs/TESTING_GUIDE.md"
+
+STAGES = ("red", "green", "collect", "dry-run", "real-run")
+STAGE_DIRECTORIES = {
+    "red": "red",
+    "green": "green",
+    "collect": "collect",
+    "dry-run": "cli",
+    "real-run": "real_run",
+}
+
+RED_LOG = "pytest_phase_f_cli_exec_red.log"
+GREEN_MAPPED_LOG = "pytest_phase_f_cli_exec_green.log"
+GREEN_SUITE_LOG = "pytest_phase_f_cli_suite_green.log"
+COLLECT_LOG = "pytest_phase_f_cli_collect.log"
+DRY_RUN_LOG = "dry_run.log"
+REAL_RUN_LOG = "real_run.log"
+
+
+def phase_c_input(dose_photons: int, split: str) -> str:
+    """Return a Phase C input's place under its root."""
+    return f"dose_{dose_photons}/patched_{split}.npz"
+
+
+def phase_d_input(dose_photons: int, view: str, split: str) -> str:
+    """Return a Phase D input's place under its root."""
+    return f"dose_{dose_photons}/{view}/{view}_{split}.npz"
+
+
+def input_npz(key: CellKey, view: View, phase_c_root: PurePath, phase_d_root: PurePath) -> PurePath:
+    """Return where a cell's input lies."""
+    if view.phase == "C":
+        return phase_c_root / phase_c_input(key.dose_photons, key.split)
+    return phase_d_root / phase_d_input(key.dose_photons, key.view, key.split)
+
+
+def job_directory(key: CellKey) -> str:
+    """Return a job's place under the artifact root."""
+    return f"dose_{key.dose_photons}/{key.view}/{key.split}"
+
+
+def scratch(initiative: str, preset: str) -> str:
+    """Return where generated inputs lie, relative to the repository's root."""
+    return f"tmp/{initiative}/{preset}"
+
+
+def reports(initiative: str) -> str:
+    """Return where an initiative's hubs lie, relative to the repository's root."""
+    return f"plans/active/{initiative}/reports"
+
+
+def timestamp(moment: datetime) -> str:
+    """Return a hub's timestamp, UTC to the second: YYYY-MM-DDTHHMMSSZ."""
+    return moment.strftime("%Y-%m-%dT%H%M%SZ")

@@ -1,0 +1,28 @@
+"""Read a study file: TOML, checked against its schema, as a `StudyDesign`."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from harness import design, provenance, resources, schemas
+from harness.errors import InputInvalid, UsageError
+
+
+def load(path: Path = resources.DEFAULT_STUDY) -> design.StudyDesign:
+    """Return the design in a study file.
+
+    Raises UsageError where there is no such file, InputInvalid with every finding where it is
+    not TOML or breaks its schema.
+    """
+    where = provenance.portable(path)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"study file {where}: {error.strerror}; name one with --study") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputInvalid(f"study file {where} is not TOML: {error}; mend it") from None
+    found = schemas.check(data, resources.schema("study"), name="study", where=where)
+    if found:
+        raise InputInvalid(f"study file {where} breaks its schema", found)
+    return design.from_mapping(data)
