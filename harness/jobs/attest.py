@@ -1,0 +1,235 @@
+"""Read off a task that has run what it did, and put it into a record.
+
+Nothing here is taken from the command line but what only the command line knows: the device
+that was asked for.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import resource
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import harness
+from harness import provenance
+
+if TYPE_CHECKING:
+    from harness.jobs.arguments import Request
+    from harness.jobs.intake import Scan
+    from harness.jobs.truth import Verdict
+
+FORMAT = "harness.attestation/1"
+VERSIONS = ("python", "numpy", "torch", "ptychi", "matplotlib")
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """When work began: UTC, and the process's wall clock in seconds."""
+
+    started_at: str
+    monotonic_s: float
+
+    @classmethod
+    def start(cls) -> Clock:
+        """Return a clock that begins now."""
+        return cls(provenance.iso_now(), time.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a task did and what it left.
+
+    losses: one per epoch, each the mean over its minibatches, before their updates.
+    options: dotted path -> (pty-chi's default, value used), where they differ.
+    object_: complex64 (H, W).  probe: complex64 (modes, N, N).  positions: (n,), object pixels.
+    """
+
+    reconstructor: str
+    module: str
+    epochs_run: int
+    batch_size: int
+    seed: int
+    options: Mapping[str, tuple[Any, Any]]
+    initial_object: str
+    losses: tuple[float, ...]
+    object_: np.ndarray
+    probe: np.ndarray
+    positions_x_px: np.ndarray
+    positions_y_px: np.ndarray
+    position_origin_px: tuple[float, float]
+    device: str
+    device_name: str
+    threads: int
+    warnings: tuple[str, ...]
+    failure: str | None
+
+    @property
+    def algorithm(self) -> str:
+        """The algorithm's name, from the class that ran."""
+        return self.reconstructor.removesuffix("Reconstructor")
+
+
+@contextmanager
+def recorded_warnings() -> Iterator[list[str]]:
+    """Yield a list that gathers every warning and logged warning; they still reach stderr."""
+    gathered: list[str] = []
+
+    def keep(message: str) -> None:
+        message = " ".join(message.split())
+        gathered.append(message)
+        print(f"warning: {message}", file=sys.stderr)
+
+    class Keeper(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            keep(f"{record.name}: {record.getMessage()}")
+
+    def show(message, category, *_place, **_more) -> None:
+        keep(f"{category.__name__}: {message}")
+
+    handler = Keeper(logging.WARNING)
+    logging.getLogger().addHandler(handler)
+    try:
+        with warnings.catch_warnings():
+            for category in (UserWarning, RuntimeWarning, FutureWarning):
+                warnings.simplefilter("default", category)
+            warnings.showwarning = show
+            yield gathered
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
+def name_initial_object(task: Any, scan: Scan) -> str:
+    """Return what the task's object is before the first epoch: "flat", "guess" or "other"."""
+    start = task.get_data_to_cpu("object", as_numpy=True)[0]
+    if (start == 1).all():
+        return "flat"
+    same = scan.object_guess is not None and np.array_equal(start, scan.object_guess)
+    return "guess" if same else "other"
+
+
+def read_off(task: Any, initial_object: str, failure: str | None, gathered: tuple[str, ...]) -> Run:
+    """Return what pty-chi's task says of itself after its epochs."""
+    import torch
+
+    reconstructor = task.reconstructor
+    device = task.get_data("object").device.type
+    origin = task.object.pos_origin_coords.cpu().numpy()
+    return Run(
+        reconstructor=type(reconstructor).__name__,
+        module=type(reconstructor).__module__,
+        epochs_run=int(reconstructor.current_epoch),
+        batch_size=int(reconstructor.dataloader.batch_size),
+        seed=int(reconstructor.dataloader.generator.initial_seed()),
+        options=changed_options(type(task.options)().get_dict(), task.get_options_as_dict()),
+        initial_object=initial_object,
+        losses=tuple(float(loss) for loss in reconstructor.loss_tracker.table["loss"]),
+        object_=task.get_data_to_cpu("object", as_numpy=True)[0],
+        probe=task.get_data_to_cpu("probe", as_numpy=True)[0],
+        positions_x_px=task.get_probe_positions_x(as_numpy=True),
+        positions_y_px=task.get_probe_positions_y(as_numpy=True),
+        position_origin_px=(float(origin[0]), float(origin[1])),
+        device=device,
+        device_name=torch.cuda.get_device_name()
+        if device == "cuda"
+        else provenance.host()["processor"],
+        threads=torch.get_num_threads(),
+        warnings=gathered,
+        failure=failure,
+    )
+
+
+def changed_options(
+    defaults: Mapping[str, Any], used: Mapping[str, Any]
+) -> dict[str, tuple[Any, Any]]:
+    """Return dotted path -> (default, used) of every leaf in which two nested mappings differ."""
+    before, after = dict(_leaves(defaults)), dict(_leaves(used))
+    return {
+        path: (before.get(path), after.get(path))
+        for path in sorted({*before, *after})
+        if before.get(path) != after.get(path)
+    }
+
+
+def record(
+    run: Run,
+    scan: Scan,
+    verdict: Verdict,
+    request: Request,
+    files: list[dict[str, Any]],
+    clock: Clock,
+) -> dict[str, Any]:
+    """Return result.json's content (schemas/attestation.schema.json)."""
+    return {
+        "format": FORMAT,
+        "status": "failed" if run.failure else "succeeded",
+        "failure": run.failure,
+        "algorithm": run.algorithm,
+        "reconstructor": f"{run.module}.{run.reconstructor}",
+        "epochs_run": run.epochs_run,
+        "batch_size": run.batch_size,
+        "seed": run.seed,
+        "initial_object": run.initial_object,
+        "options_changed": {
+            path: {"default": default, "used": used}
+            for path, (default, used) in run.options.items()
+        },
+        "input": {
+            "path": scan.path,
+            "sha256": scan.sha256,
+            "bytes": scan.size_bytes,
+            "frames": len(scan.counts),
+            "frame_px": scan.frame_px,
+            "mean_photons_per_frame": scan.mean_photons_per_frame,
+        },
+        "object_shape_px": list(run.object_.shape),
+        "probe_modes": len(run.probe),
+        "position_origin_px": list(run.position_origin_px),
+        "loss": _loss(run.losses),
+        "truth": verdict.as_record(),
+        "outputs": files,
+        "device": {"requested": request.device, "used": run.device, "name": run.device_name},
+        "threads": run.threads,
+        "versions": _versions(),
+        "warnings": list(run.warnings),
+        **_cost(clock),
+    }
+
+
+def _loss(losses: tuple[float, ...]) -> dict[str, Any]:
+    # JSON has no NaN; a loss that is none is null, and the status says failed.
+    numbers = [loss if math.isfinite(loss) else None for loss in losses]
+    return {"first": numbers[0], "last": numbers[-1], "per_epoch": numbers}
+
+
+def _cost(clock: Clock) -> dict[str, Any]:
+    # Linux gives kibibytes, macOS bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return {
+        "started_at": clock.started_at,
+        "finished_at": provenance.iso_now(),
+        "wall_s": round(time.monotonic() - clock.monotonic_s, 3),
+        "cpu_s": round(time.process_time(), 3),
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+    }
+
+
+def _versions() -> dict[str, str]:
+    installed = provenance.versions()
+    return {"harness": harness.__version__, **{name: installed[name] for name in VERSIONS}}
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,139 @@
+"""Where frames lie on the object, and how bright the probe must be. Pure numpy.
+
+The convention is DATA-001's: the frame at (x, y) sees object[y-N/2 : y+N/2, x-N/2 : x+N/2],
+with x and y rounded to whole pixels. Source: docs/adr/0006-the-child.md
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.errors import InputInvalid
+
+if TYPE_CHECKING:
+    from harness.jobs.intake import Scan
+
+# With an even probe side, pty-chi's frame of pixels begins half a pixel before its position
+# frame; a whole-pixel origin would leave the rounding of patches to half-to-even ties.
+POSITION_ORIGIN_PX = (-0.5, -0.5)
+
+
+def patch_corners(
+    positions_x_px: np.ndarray,
+    positions_y_px: np.ndarray,
+    frame_px: int,
+    object_shape: tuple[int, int],
+) -> np.ndarray:
+    """Return the first (row, column) of each frame's patch, int, shape (n, 2).
+
+    positions: probe centres in object pixels, shape (n,).
+    Raises InputInvalid, naming the first of them, if a patch leaves the object.
+    """
+    centres = np.stack([positions_y_px, positions_x_px], axis=1)
+    corners = np.rint(centres).astype(np.int64) - frame_px // 2
+    outside = ((corners < 0) | (corners + frame_px > np.asarray(object_shape))).any(axis=1)
+    if outside.any():
+        first = int(np.flatnonzero(outside)[0])
+        row, column = corners[first]
+        raise InputInvalid(
+            f"{int(outside.sum())} of {len(corners)} frames see beyond the object: frame {first} "
+            f"begins at row {row}, column {column} and is {frame_px} px wide; the object is "
+            f"{object_shape[0]} x {object_shape[1]} px. Mend xcoords, ycoords or objectGuess"
+        )
+    return corners
+
+
+def smallest_object_shape(
+    positions_x_px: np.ndarray, positions_y_px: np.ndarray, frame_px: int
+) -> tuple[int, int]:
+    """Return the (rows, columns) that hold every patch when positions are taken as given."""
+    half = frame_px // 2
+    return (
+        int(np.rint(positions_y_px).max()) + half,
+        int(np.rint(positions_x_px).max()) + half,
+    )
+
+
+def illumination(
+    probe: np.ndarray, corners: np.ndarray, object_shape: tuple[int, int]
+) -> np.ndarray:
+    """Return the summed probe intensity on each object pixel, float64, shape object_shape.
+
+    probe: complex, shape (modes, N, N).  corners: shape (n, 2).
+    """
+    intensity = (np.abs(probe.astype(np.complex128)) ** 2).sum(axis=0)
+    side = intensity.shape[-1]
+    light = np.zeros(object_shape)
+    for row, column in corners:
+        light[row : row + side, column : column + side] += intensity
+    return light
+
+
+def probe_scale(
+    probe: np.ndarray,
+    initial_object: np.ndarray,
+    corners: np.ndarray,
+    mean_photons_per_frame: float,
+) -> float:
+    """Return the factor that makes the model as bright as the data, through the initial object.
+
+    pty-chi's FFT is unnormalised, so a frame holds N^2 x sum |P O|^2 photons; files are unitary.
+    Exact when the initial object and the probe's shape are true.
+    Raises InputInvalid if the probe or the data is dark.
+    """
+    light = illumination(probe, corners, initial_object.shape)
+    side = probe.shape[-1]
+    modelled = side**2 * (light * np.abs(initial_object) ** 2).sum() / len(corners)
+    if not modelled > 0 or not mean_photons_per_frame > 0:
+        raise InputInvalid(
+            f"the frames hold {mean_photons_per_frame:g} photons on average and the model "
+            f"{modelled:g}: no scale joins them. Mend diffraction or probeGuess"
+        )
+    return float(np.sqrt(mean_photons_per_frame / modelled))
+
+
+def scanned_region(
+    positions_x_px: np.ndarray, positions_y_px: np.ndarray, object_shape: tuple[int, int]
+) -> tuple[slice, slice]:
+    """Return (rows, columns) of the box that the probe's centres span, one pixel at least."""
+    return tuple(
+        slice(max(0, int(np.floor(p.min()))), min(side, int(np.ceil(p.max())) + 1))
+        for p, side in zip((positions_y_px, positions_x_px), object_shape, strict=True)
+    )
+
+
+def shot_noise_misfit(
+    counts: np.ndarray, probe: np.ndarray, object_: np.ndarray, corners: np.ndarray
+) -> float:
+    """Return sum (counts - model)^2 / sum model: 1 for Poisson noise about the model, 0 for none.
+
+    counts: (n, N, N) photons, zero frequency in the centre.  probe: (modes, N, N), as bright as
+    the data (`probe_scale`).  object_: complex (H, W).  For Poisson counts the variance is the
+    mean, so any excess over 1 is what the model gets wrong.
+    """
+    side = probe.shape[-1]
+    squares = total = 0.0
+    for frame, (row, column) in zip(counts, corners, strict=True):
+        waves = probe.astype(np.complex128) * object_[row : row + side, column : column + side]
+        model = np.fft.fftshift((np.abs(np.fft.fft2(waves)) ** 2).sum(axis=0))
+        squares += float(((frame.astype(np.float64) - model) ** 2).sum())
+        total += float(model.sum())
+    return squares / total
+
+
+def starting_point(scan: Scan, initial_object: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the initial object (H, W) and the scaled probe (modes, N, N), complex64.
+
+    initial_object: "flat" for ones, "guess" for the file's objectGuess (InputInvalid without one).
+    """
+    if initial_object == "guess" and scan.object_guess is None:
+        raise InputInvalid(f"{scan.path}: --initial-object guess, but there is no objectGuess")
+    start = (
+        scan.object_guess
+        if initial_object == "guess"
+        else np.ones(scan.object_shape, dtype=np.complex64)
+    )
+    scale = probe_scale(scan.probe, start, scan.corners, scan.mean_photons_per_frame)
+    return start, (scale * scan.probe).astype(np.complex64)

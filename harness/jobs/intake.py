@@ -1,0 +1,142 @@
+"""Read one DATA-001 file for reconstruction: the bytes that are hashed are the bytes that count."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+import numpy as np
+
+from harness import canonical, provenance
+from harness.errors import InputInvalid
+from harness.jobs import geometry
+
+REQUIRED = ("diffraction", "probeGuess", "xcoords", "ycoords")
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One scan as the reconstruction needs it.
+
+    path: as given, without the machine's own folders.  sha256, size_bytes: of the file.
+    counts: float32 (n, N, N), photons per pixel, zero frequency in the centre.
+    probe: complex64 (modes, N, N), not yet scaled.  object_guess: complex64 (H, W) or None.
+    positions: float64 (n,), object pixels.  corners: first (row, column) of each patch, (n, 2).
+    """
+
+    path: str
+    sha256: str
+    size_bytes: int
+    counts: np.ndarray
+    probe: np.ndarray
+    object_guess: np.ndarray | None
+    positions_x_px: np.ndarray
+    positions_y_px: np.ndarray
+    object_shape: tuple[int, int]
+    corners: np.ndarray
+
+    @property
+    def frame_px(self) -> int:
+        """Side of a frame, pixels."""
+        return self.counts.shape[-1]
+
+    @property
+    def mean_photons_per_frame(self) -> float:
+        """Photons per frame, averaged over the frames."""
+        return float(self.counts.sum(dtype=np.float64) / len(self.counts))
+
+
+def read(path: str) -> Scan:
+    """Return the scan that the file holds; InputInvalid, one line, for a file that cannot serve.
+
+    The whole file is read once; digest and arrays come from those same bytes.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InputInvalid(f"cannot read {path}: {error.strerror}. Give an NPZ file") from error
+    try:
+        return _scan(_public_path(path), data, _arrays(data))
+    except InputInvalid as error:
+        raise InputInvalid(f"{path}: {error}") from error
+
+
+def _public_path(path: str) -> str:
+    """Return a path fit for a record: relative, or the bare name of a file elsewhere."""
+    portable = PurePath(provenance.portable(path))
+    return portable.name if portable.is_absolute() else portable.as_posix()
+
+
+def _arrays(data: bytes) -> dict[str, np.ndarray]:
+    wanted = (*REQUIRED, "objectGuess")
+    try:
+        archive = np.load(io.BytesIO(data), allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise InputInvalid("is a bare array, not an NPZ archive. Make the file again")
+        with archive:
+            missing = [name for name in REQUIRED if name not in archive.files]
+            if missing:
+                raise InputInvalid(f"lacks {', '.join(missing)}. DATA-001 names the arrays needed")
+            return {name: archive[name] for name in wanted if name in archive.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputInvalid(f"is no readable NPZ ({reason}). Make the file again") from error
+
+
+def _scan(path: str, data: bytes, arrays: dict[str, np.ndarray]) -> Scan:
+    amplitude, probe = arrays["diffraction"], arrays["probeGuess"]
+    _check_frames(amplitude, probe)
+    x, y = (_positions(arrays[name], name, len(amplitude)) for name in ("xcoords", "ycoords"))
+    guess = arrays.get("objectGuess")
+    if guess is None:
+        shape = geometry.smallest_object_shape(x, y, amplitude.shape[-1])
+    else:
+        _require(guess.ndim == 2, f"objectGuess has shape {guess.shape}, not (H, W)")
+        _require(np.iscomplexobj(guess), f"objectGuess is {guess.dtype}, not complex")
+        _require(np.isfinite(guess).all(), "objectGuess holds NaN or infinity")
+        guess, shape = guess.astype(np.complex64), guess.shape
+    return Scan(
+        path=path,
+        sha256=canonical.sha256(data),
+        size_bytes=len(data),
+        counts=np.square(amplitude, dtype=np.float32),
+        probe=probe.reshape(-1, *probe.shape[-2:]).astype(np.complex64),
+        object_guess=guess,
+        positions_x_px=x,
+        positions_y_px=y,
+        object_shape=shape,
+        corners=geometry.patch_corners(x, y, amplitude.shape[-1], shape),
+    )
+
+
+def _check_frames(amplitude: np.ndarray, probe: np.ndarray) -> None:
+    shape = amplitude.shape
+    _require(
+        len(shape) == 3 and shape[0] > 0 and shape[1] == shape[2] and shape[1] % 2 == 0,
+        f"diffraction has shape {shape}, not (n, N, N) with n >= 1 and N even",
+    )
+    _require(amplitude.dtype.kind == "f", f"diffraction is {amplitude.dtype}, not floating")
+    _require(np.isfinite(amplitude).all(), "diffraction holds NaN or infinity")
+    _require(not (amplitude < 0).any(), "diffraction holds negative amplitudes")
+    largest = np.sqrt(np.finfo(np.float32).max)
+    _require(not (amplitude > largest).any(), f"diffraction exceeds {largest:.2g}")
+    _require(
+        probe.ndim in (2, 3) and probe.shape[-2:] == shape[1:] and probe.size > 0,
+        f"probeGuess has shape {probe.shape}, frames are {shape[1]} x {shape[2]}",
+    )
+    _require(np.iscomplexobj(probe), f"probeGuess is {probe.dtype}, not complex")
+    _require(np.isfinite(probe).all(), "probeGuess holds NaN or infinity")
+
+
+def _positions(values: np.ndarray, name: str, frames: int) -> np.ndarray:
+    _require(values.shape == (frames,), f"{name} has shape {values.shape}, not ({frames},)")
+    _require(values.dtype.kind == "f", f"{name} is {values.dtype}, not floating")
+    _require(np.isfinite(values).all(), f"{name} holds NaN or infinity")
+    return values.astype(np.float64)
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise InputInvalid(f"{message}. DATA-001 says what is needed")

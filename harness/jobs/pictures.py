@@ -1,0 +1,193 @@
+"""Draw a run as small PNG files whose bytes depend on the arrays alone."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from harness.jobs.attest import Run
+    from harness.jobs.intake import Scan
+    from harness.jobs.truth import Verdict
+
+DPI = 100
+STEPS = 48  # of each colour scale: three scales and the text then fit one palette of 256
+ROBUST_PERCENT = (0.5, 99.5)
+
+
+def draw(run: Run, scan: Scan, verdict: Verdict) -> Iterator[tuple[str, bytes]]:
+    """Yield (file name, PNG bytes) of every picture that the run allows."""
+    how = f"{run.algorithm}, {run.epochs_run} epochs, {run.initial_object} start"
+    amplitude, phase = np.abs(run.object_), _centred_phase(run.object_, verdict.region)
+    light = _lit_box(scan)
+    yield (
+        "object_amplitude.png",
+        _object(amplitude, "Object amplitude", how, "amplitude", "gray", verdict.region, light),
+    )
+    yield (
+        "object_phase.png",
+        _object(phase, "Object phase", how, "phase (rad)", "viridis", verdict.region, light),
+    )
+    yield "probe.png", _probe(run.probe[0], len(run.probe), how)
+    yield "loss.png", _loss(run.losses, how)
+    if verdict.aligned is not None:
+        yield "truth_comparison.png", _comparison(verdict, how)
+
+
+def _object(
+    values: np.ndarray,
+    title: str,
+    how: str,
+    unit: str,
+    colours: str,
+    region: tuple[slice, slice],
+    lit: tuple[slice, slice],
+) -> bytes:
+    """Draw the part of the object that any frame saw, in the object's own pixels."""
+    figure = Figure(figsize=_figure_size(lit), layout="constrained")
+    axes = figure.subplots()
+    low, high = np.percentile(values[region], ROBUST_PERCENT)
+    _image(axes, values[lit], unit, colours, (low, high), lit)
+    rows, columns = region
+    axes.add_patch(
+        Rectangle(
+            (columns.start - 0.5, rows.start - 0.5),
+            columns.stop - columns.start,
+            rows.stop - rows.start,
+            fill=False,
+            edgecolor="tab:orange",
+            linewidth=1,
+            linestyle="--",
+        )
+    )
+    axes.set_title(f"{title}\n{how}; dashed: box of the probe's centres", fontsize=9)
+    return _png(figure)
+
+
+def _probe(probe: np.ndarray, modes: int, how: str) -> bytes:
+    figure = Figure(figsize=(7.2, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    everywhere = (slice(0, probe.shape[0]), slice(0, probe.shape[1]))
+    amplitude = np.abs(probe)
+    _image(left, amplitude, "amplitude (sqrt photons)", "inferno", (0, amplitude.max()), everywhere)
+    # Where there is no light the phase is noise; it fades to the background.
+    opacity = np.clip(amplitude / (0.2 * amplitude.max()), 0, 1)
+    _image(right, np.angle(probe), "phase (rad)", "twilight", (-np.pi, np.pi), everywhere, opacity)
+    left.set_title("amplitude", fontsize=9)
+    right.set_title("phase, faded below 20 % of the peak", fontsize=9)
+    which = "Probe" if modes == 1 else f"Probe, first of {modes} modes"
+    figure.suptitle(f"{which} ({how})", fontsize=10)
+    return _png(figure)
+
+
+def _loss(losses: tuple[float, ...], how: str) -> bytes:
+    figure = Figure(figsize=(6, 3.4), layout="constrained")
+    axes = figure.subplots()
+    epochs = np.arange(1, len(losses) + 1)
+    axes.semilogy(epochs, losses, marker="." if len(losses) < 30 else None, color="tab:blue")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("mean squared amplitude misfit (photons)", fontsize=8)
+    axes.grid(True, which="both", alpha=0.3)
+    axes.set_title(f"Data loss ({how}); last {losses[-1]:.3e}", fontsize=10)
+    return _png(figure)
+
+
+def _comparison(verdict: Verdict, how: str) -> bytes:
+    """Draw truth, reconstruction and difference, amplitude above phase."""
+    found, wanted = verdict.aligned.values, verdict.truth
+    middle = np.angle(wanted.mean())
+    rows_of_panels = (
+        (np.abs(wanted), np.abs(found), "amplitude", "gray"),
+        (_phase(wanted, middle), _phase(found, middle), "phase (rad)", "viridis"),
+    )
+    height, width = wanted.shape
+    figure = Figure(figsize=(8.2, 1.3 + min(4.2, 2 * 2.3 * height / width)), layout="constrained")
+    for panels, (truth, ours, unit, colours) in zip(
+        figure.subplots(2, 3), rows_of_panels, strict=True
+    ):
+        limits = tuple(np.percentile(truth, ROBUST_PERCENT))
+        difference = ours - truth if unit == "amplitude" else np.angle(found * wanted.conj())
+        reach = max(float(np.percentile(np.abs(difference), ROBUST_PERCENT[1])), 1e-9)
+        _image(panels[0], truth, unit, colours, limits, verdict.region)
+        _image(panels[1], ours, unit, colours, limits, verdict.region)
+        _image(panels[2], difference, unit, "RdBu", (-reach, reach), verdict.region)
+        for axes, name in zip(panels, ("truth", "reconstruction", "difference"), strict=True):
+            axes.set_title(f"{unit.split()[0]}: {name}", fontsize=9)
+    figure.suptitle(
+        f"Against the truth ({how}): complex NRMSE {verdict.aligned.nrmse:.3f}, "
+        "one complex factor and linear phase removed",
+        fontsize=9,
+    )
+    return _png(figure)
+
+
+def _image(
+    axes: Axes,
+    values: np.ndarray,
+    unit: str,
+    colours: str,
+    limits: tuple[float, float],
+    place: tuple[slice, slice],
+    opacity: np.ndarray | None = None,
+) -> None:
+    """Show an array at its place in pixels, with a colourbar that names the unit."""
+    rows, columns = place
+    extent = (columns.start - 0.5, columns.stop - 0.5, rows.stop - 0.5, rows.start - 0.5)
+    low, high = limits
+    shown = axes.imshow(
+        values,
+        cmap=mpl.colormaps[colours].resampled(STEPS),
+        vmin=low,
+        vmax=high if high > low else low + 1e-9,
+        extent=extent,
+        interpolation="nearest",
+        alpha=opacity,
+    )
+    axes.set_xlabel("x (px)", fontsize=8)
+    axes.set_ylabel("y (px)", fontsize=8)
+    axes.tick_params(labelsize=8)
+    bar = axes.figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.02)
+    if opacity is not None:
+        bar.solids.set_alpha(1)
+    bar.set_label(unit, fontsize=8)
+    bar.ax.tick_params(labelsize=8)
+
+
+def _figure_size(place: tuple[slice, slice]) -> tuple[float, float]:
+    rows, columns = place
+    ratio = (rows.stop - rows.start) / (columns.stop - columns.start)
+    return (6.0, float(np.clip(4.6 * ratio + 0.9, 2.2, 8.0)))
+
+
+def _lit_box(scan: Scan) -> tuple[slice, slice]:
+    first, last = scan.corners.min(axis=0), scan.corners.max(axis=0) + scan.frame_px
+    return (slice(int(first[0]), int(last[0])), slice(int(first[1]), int(last[1])))
+
+
+def _centred_phase(values: np.ndarray, region: tuple[slice, slice]) -> np.ndarray:
+    return _phase(values, np.angle(values[region].mean()))
+
+
+def _phase(values: np.ndarray, middle: float) -> np.ndarray:
+    return np.angle(values * np.exp(-1j * middle))
+
+
+def _png(figure: Figure) -> bytes:
+    """Return the figure as a palette PNG without date, program or any other metadata."""
+    canvas = FigureCanvasAgg(figure)
+    figure.set_dpi(DPI)
+    canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
+    buffer = io.BytesIO()
+    picture.quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

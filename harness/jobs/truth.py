@@ -1,0 +1,87 @@
+"""Decide whether a file's objectGuess is the truth behind its frames, and measure against it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.errors import InputInvalid
+from harness.jobs import compare, geometry
+
+if TYPE_CHECKING:
+    from harness.jobs.compare import Aligned
+    from harness.jobs.intake import Scan
+
+# Poisson frames about their own truth have misfit 1, to a few per cent even for the sparsest
+# scan; a guess that is off by half a pixel at 1e3 photons lies beyond this.
+LARGEST_MISFIT = 1.2
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether there is a truth, why, and how far the reconstruction is from it.
+
+    misfit: see `geometry.shot_noise_misfit`; None where there is no objectGuess.
+    region: (rows, columns) over which the error is taken, the box of the probe's centres.
+    aligned, truth: the two objects over that region, None where there is no truth, or where the
+    reconstruction is not finite.
+    """
+
+    present: bool
+    reason: str
+    misfit: float | None
+    region: tuple[slice, slice]
+    aligned: Aligned | None = None
+    truth: np.ndarray | None = None
+
+    def as_record(self) -> dict[str, Any]:
+        """Return the verdict as it stands in result.json."""
+        rows, columns = self.region
+        return {
+            "present": self.present,
+            "reason": self.reason,
+            "misfit": self.misfit,
+            "region_px": {
+                "rows": [rows.start, rows.stop],
+                "columns": [columns.start, columns.stop],
+            },
+            "nrmse": None if self.aligned is None else self.aligned.nrmse,
+            "removed": None
+            if self.aligned is None
+            else {
+                "scale": [self.aligned.scale.real, self.aligned.scale.imag],
+                "ramp_rad_per_px": list(self.aligned.ramp_rad_per_px),
+            },
+        }
+
+
+def judge(scan: Scan, reconstruction: np.ndarray) -> Verdict:
+    """Return the verdict on a reconstruction, complex (H, W).
+
+    The file's word is not taken: objectGuess is the truth if it predicts the frames to within
+    shot noise.  Source: docs/adr/0006-the-child.md
+    """
+    region = geometry.scanned_region(scan.positions_x_px, scan.positions_y_px, scan.object_shape)
+    if scan.object_guess is None:
+        return Verdict(False, "the file has no objectGuess", None, region)
+    try:
+        guess, probe = geometry.starting_point(scan, "guess")
+    except InputInvalid:
+        return Verdict(False, "objectGuess is dark", None, region)
+    misfit = geometry.shot_noise_misfit(scan.counts, probe, guess, scan.corners)
+    if not np.isfinite(misfit):
+        return Verdict(False, "the misfit of objectGuess is not finite", None, region)
+    if misfit > LARGEST_MISFIT:
+        return Verdict(
+            False,
+            f"objectGuess does not predict the frames: misfit {misfit:.3g}, 1 is shot noise",
+            misfit,
+            region,
+        )
+    reason = "objectGuess predicts the frames to within shot noise"
+    if not np.isfinite(reconstruction).all():
+        return Verdict(True, reason, misfit, region)
+    aligned = compare.align(reconstruction[region], guess[region])
+    return Verdict(True, reason, misfit, region, aligned, guess[region])
