@@ -1,0 +1,202 @@
+"""`python -m harness`: translate arguments and exceptions, nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness import layout, reconstruction, terminal
+from harness.errors import EXIT_OK, HubDamaged, InputInvalid
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit code (see `harness.errors`)."""
+    options = make_parser().parse_args(argv)
+    return terminal.translate(
+        lambda: options.work(options), as_json=getattr(options, "format", "text") == "json"
+    )
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of `python -m harness`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m harness",
+        description="Reproducible evidence for ptychographic reconstructions.",
+        epilog="Exit codes: 0 ok, 1 a job or test failed, 2 usage, 3 input breaks a contract, "
+        "4 hub damaged or unsealed, 5 nothing selected, 70 a bug, 130 interrupted.",
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_prepare(commands)
+    _add_check(commands)
+    _add_new_hub(commands)
+    _add_stage(commands)
+    _add_verify(commands)
+    _add_hubs(commands)
+    _add_blocked(commands)
+    return parser
+
+
+def _add_prepare(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("prepare", help="make the study's inputs under tmp/")
+    _add_study(command)
+    _add_inputs(command)
+    command.set_defaults(work=_prepare)
+
+
+def _add_check(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("check", help="check NPZ files against DATA-001")
+    command.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    _add_format(command)
+    command.set_defaults(work=_check)
+
+
+def _add_new_hub(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("new-hub", help="make an empty, sealed hub and print its path")
+    _add_study(command)
+    command.set_defaults(work=_new_hub)
+
+
+def _add_stage(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("stage", help="run one stage into a hub")
+    command.add_argument("stage", choices=layout.STAGES)
+    command.add_argument("--hub", type=Path, required=True, metavar="DIR")
+    _add_study(command)
+    _add_inputs(command)
+    reconstruction.add_selection(command)
+    command.set_defaults(work=_stage)
+
+
+def _add_verify(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("verify", help="verify a hub: seal, records, verdicts")
+    command.add_argument("hub", type=Path, metavar="HUB")
+    _add_format(command)
+    command.set_defaults(work=_verify)
+
+
+def _add_hubs(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("hubs", help="list hubs with the verdicts of their stages")
+    _add_study(command)
+    command.set_defaults(work=_hubs)
+
+
+def _add_blocked(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "blocked", help="append a hub's failed stages to the attempts history of docs/fix_plan.md"
+    )
+    command.add_argument("hub", type=Path, metavar="HUB")
+    command.add_argument("--fix-plan", type=Path, default=Path("docs/fix_plan.md"), metavar="FILE")
+    command.set_defaults(work=_blocked)
+
+
+def _add_study(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--study", type=Path, metavar="FILE", help="study file (TOML)")
+
+
+def _add_inputs(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--preset", default="default", help="geometry of generated inputs")
+    command.add_argument(
+        "--base", type=Path, metavar="NPZ", help="object, probe and positions to simulate from"
+    )
+
+
+def _add_format(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--format", choices=("text", "json"), default="text", help="of findings")
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    from harness import prepare
+
+    design = reconstruction.get_study_design(options.study)
+    preset = reconstruction.known_preset(design, options.preset)
+    root = Path(layout.scratch(design.initiative, preset))
+    prepare.prepare_inputs(design, preset, root, options.base, terminal.say)
+    return EXIT_OK
+
+
+def _check(options: argparse.Namespace) -> int:
+    from harness import contract, npz, provenance, resources, rules
+
+    found = []
+    for path in options.files:
+        reading = npz.read(path, shown_as=provenance.portable(path))
+        found += reading.findings
+        if reading.description is not None:
+            found += contract.check(reading.description, schema=resources.schema("npz_input"))
+    broken = rules.errors(found)
+    if broken:
+        raise InputInvalid(f"{len(broken)} findings break DATA-001", found)
+    if options.format == "json":
+        document = {"error": None, "findings": [item.as_record() for item in found]}
+        terminal.say(json.dumps(document, indent=2))
+        return EXIT_OK
+    for item in found:
+        terminal.say(rules.as_text(item))
+    terminal.say(f"{len(options.files)} files keep DATA-001")
+    return EXIT_OK
+
+
+def _new_hub(options: argparse.Namespace) -> int:
+    from harness import hub, provenance
+
+    design = reconstruction.get_study_design(options.study)
+    reports = Path(layout.reports(design.initiative))
+    made = hub.create(reports, design.initiative, design.hub_slug, provenance.now)
+    terminal.say(made.as_posix())
+    return EXIT_OK
+
+
+def _stage(options: argparse.Namespace) -> int:
+    from harness import matrix, resources, stages
+
+    design = reconstruction.get_study_design(options.study)
+    return stages.run(
+        stages.StageRequest(
+            stage=options.stage,
+            hub=options.hub,
+            design=design,
+            preset=reconstruction.known_preset(design, options.preset),
+            filters=matrix.check_filters(design, reconstruction.requested_filters(options)),
+            settings=reconstruction.settings_from(design, options),
+            study_path=options.study or resources.DEFAULT_STUDY,
+            base_npz=options.base,
+            allow_missing_phase_d=options.allow_missing_phase_d,
+            words=reconstruction.selection_words(options),
+        )
+    )
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from harness import hub, publish, resources, verify
+    from harness.errors import UsageError
+
+    if not options.hub.is_dir():
+        raise UsageError(f"{options.hub} is not a folder; name a hub")
+    entries = hub.entries(options.hub)
+    found = verify.verify(entries, publish.reader(options.hub), resources.schema)
+    if found:
+        raise HubDamaged(f"hub {options.hub} does not hold: {len(found)} findings", found)
+    head = hub.head(options.hub)
+    if options.format == "json":
+        document = {"error": None, "findings": [], "files": len(entries), "head_sha256": head}
+        terminal.say(json.dumps(document, indent=2))
+    else:
+        terminal.say(f"hub {options.hub}: {len(entries)} files verified, head sha256 {head}")
+    return EXIT_OK
+
+
+def _hubs(options: argparse.Namespace) -> int:
+    from harness import publish
+
+    design = reconstruction.get_study_design(options.study)
+    for line in publish.list_hubs(Path(layout.reports(design.initiative))):
+        terminal.say(line)
+    return EXIT_OK
+
+
+def _blocked(options: argparse.Namespace) -> int:
+    from harness import publish
+
+    terminal.say(publish.append_blocker(options.hub, options.fix_plan))
+    return EXIT_OK

@@ -1,0 +1,55 @@
+"""The one module that writes records: whole or not at all, and never over evidence."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from harness import canonical
+from harness.errors import UsageError
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that must not exist yet, atomically; UsageError names one that does."""
+    temporary = _write_temporary(path, data)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise UsageError(f"{path.name} exists in {path.parent.name}/ and is evidence") from None
+    finally:
+        temporary.unlink()
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Write a file atomically, in place of an earlier state of the same record."""
+    os.replace(_write_temporary(path, data), path)
+
+
+def write_json(path: Path, document: Any, *, new: bool = True) -> None:
+    """Write a record as JSON, as a new file or (new=False) over its earlier state."""
+    (write_new if new else replace)(path, canonical.to_bytes(document))
+
+
+def sha256_file(path: Path) -> str:
+    """Return the sha256 of a file's bytes, read in pieces."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _write_temporary(path: Path, data: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(0o644)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary

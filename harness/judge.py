@@ -1,0 +1,222 @@
+"""The verdict of a stage, from its record and the reports in the hub; verify judges again.
+
+A stage passes when there is no finding: `findings(record, read)` says everything against it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from harness import (
+    collection,
+    documented,
+    greenproof,
+    junit,
+    layout,
+    manifest,
+    records,
+    redproof,
+    rules,
+    testindex,
+)
+from harness.errors import describe_returncode
+from harness.model import Finding
+from harness.records import Read
+from harness.rules import finding
+
+GATES = ("inputs", "manifest")
+PROOF = "red/proof.json"
+SELECTIONS = ("collect-mapped", "collect-suite")
+DOCUMENTED = "collect/documented.json"
+LAST_STATES = {"dry-run": manifest.PLANNED, "real-run": manifest.SUCCEEDED}
+ENDED = b"# ended: "
+
+Record = Mapping[str, Any]
+
+
+def findings(record: Record, read: Read) -> tuple[Finding, ...]:
+    """Return why a stage does not pass.
+
+    record: a stage record, its verdict and findings unread.  read: gives the files of the hub.
+    """
+    where = records.stage_path(record["stage"])
+    found = [*_cut_short(record, where), *_gates(record, where)]
+    if found:
+        return tuple(found)
+    if not record["commands"]:
+        return (finding("stage.no-command", where=where, expected="a command", found="none"),)
+    return tuple(JUDGES[record["stage"]](record, read))
+
+
+def test_counts(record: Record, read: Read) -> dict[str, int] | None:
+    """Return how many tests ended how, over the reports of a stage; None where it ran none."""
+    if record["stage"] not in ("red", "green"):
+        return None
+    outcomes = [
+        outcome.outcome
+        for command in record["commands"]
+        if "junit" in command["reports"]
+        for outcome in _outcomes(command, read).outcomes
+    ]
+    return dict(sorted(Counter(outcomes).items()))
+
+
+def returncode_in_log(log: bytes) -> int | str:
+    """Return what the last line of a job's log says: a code, or the words that stand there."""
+    last = log.rstrip(b"\n").rpartition(b"\n")[2]
+    if not last.startswith(ENDED):
+        return "no closing line"
+    words = last.removeprefix(ENDED).decode(errors="replace").partition(" at ")[0]
+    known = {describe_returncode(code): code for code in range(-64, 256)}
+    return known.get(words, words)
+
+
+def _cut_short(record: Record, where: str) -> Iterable[Finding]:
+    if record["interrupted"]:
+        yield finding(
+            "stage.interrupted", where=where, expected="an end of its own", found="interrupted"
+        )
+    if record["refused"]:
+        yield finding(
+            "stage.refused",
+            where=where,
+            expected="nothing in the way of the stage",
+            found=record["refused"]["message"],
+        )
+        yield from map(rules.from_record, record["refused"]["findings"])
+
+
+def _gates(record: Record, where: str) -> Iterable[Finding]:
+    verdicts = {gate["name"]: gate for gate in record["gates"]}
+    for name in GATES:
+        gate = verdicts.get(name)
+        broken = gate is None or any(item["severity"] == "error" for item in gate["findings"])
+        if broken or gate["verdict"] != "pass":
+            yield finding(
+                "stage.gate",
+                where=where,
+                pointer=f"/gates ({name})",
+                expected="pass",
+                found="not reached" if gate is None else "closed by its findings",
+            )
+
+
+def _red(record: Record, read: Read) -> Iterable[Finding]:
+    proof = records.document(read, PROOF)
+    if proof is None:
+        return [finding("stage.report", where=PROOF, expected="the proof", found="no such file")]
+    paths = [run["report_path"] for run in proof["runs"] if run["report_path"]]
+    reports = {path: data for path in paths if (data := read(path)) is not None}
+    computed = redproof.from_record(proof, reports)
+    return (
+        *redproof.recheck(proof, reports, where=PROOF),
+        *redproof.judge(computed, where=PROOF),
+        *_selected(record, read, proof["mapped"]),
+    )
+
+
+def _selected(record: Record, read: Read, mapped: Iterable[str]) -> Iterable[Finding]:
+    """Yield where the proof is about other tests than the study's selectors choose."""
+    chosen: list[str] = []
+    for command in record["commands"]:
+        if command["name"] in SELECTIONS:
+            found = _collection(command, read)
+            yield from greenproof.judge_collection(found, where=command["name"])
+            chosen += testindex.without_parameters(found.collected)
+    if list(dict.fromkeys(chosen)) != list(mapped):
+        yield finding(
+            "red.selected",
+            where=PROOF,
+            pointer="/mapped",
+            expected=", ".join(dict.fromkeys(chosen)) or "the selectors' tests",
+            found=", ".join(mapped) or "none",
+        )
+
+
+def _green(record: Record, read: Read) -> Iterable[Finding]:
+    tests = record["settings"]["tests"]
+    for command in record["commands"]:
+        collected = _collection(command, read)
+        found = (*collected.collected, *collected.deselected)
+        expected = [tests["mapped"]]
+        if command["name"] == "suite":
+            expected = [each for each in found if testindex.selects(each, tests["suite_keyword"])]
+        yield from greenproof.judge(
+            _outcomes(command, read),
+            collected,
+            expected,
+            returncode=command["returncode"],
+            where=command["reports"].get("junit", command["log_path"]),
+        )
+
+
+def _collect(record: Record, read: Read) -> Iterable[Finding]:
+    listed = records.document(read, DOCUMENTED)
+    if listed is None:
+        yield finding(
+            "stage.report", where=DOCUMENTED, expected="what is documented", found="no such file"
+        )
+        return
+    for command in record["commands"]:
+        collected = _collection(command, read)
+        yield from greenproof.judge_collection(
+            collected, where=command["reports"].get("collection", command["log_path"])
+        )
+        yield from documented.compare(collected, listed)
+
+
+def _study_run(record: Record, read: Read) -> Iterable[Finding]:
+    yield from _codes(record)
+    run = records.run_of(read, record["stage"])
+    if run is None:
+        folder = layout.STAGE_DIRECTORIES[record["stage"]]
+        yield finding(
+            "stage.report",
+            where=folder,
+            expected="manifest and skip summary",
+            found="not both are there",
+        )
+        return
+    wanted = LAST_STATES[record["stage"]]
+    for job in run.manifest["jobs"]:
+        if job["status"] != wanted:
+            yield finding(
+                "stage.job",
+                where=job["log_path"],
+                expected=wanted,
+                found=job["status"],
+            )
+
+
+def _codes(record: Record) -> Iterable[Finding]:
+    for command in record["commands"]:
+        if command["returncode"] != 0 or command["timed_out"]:
+            yield finding(
+                "stage.command",
+                where=command["log_path"],
+                pointer=command["name"],
+                expected="return code 0",
+                found="timed out" if command["timed_out"] else str(command["returncode"]),
+            )
+
+
+def _collection(command: Record, read: Read) -> collection.Collection:
+    path = command["reports"].get("collection", "")
+    return collection.read(read(path) or b"", where=path or command["name"])
+
+
+def _outcomes(command: Record, read: Read) -> junit.Report:
+    path = command["reports"].get("junit", "")
+    data = read(path) if path else None
+    return junit.parse(data or b"", where=path or command["name"])
+
+
+JUDGES: dict[str, Callable[[Record, Read], Iterable[Finding]]] = {
+    "red": _red,
+    "green": _green,
+    "collect": _collect,
+    "dry-run": _study_run,
+    "real-run": _study_run,
+}

@@ -1,0 +1,183 @@
+"""What is recorded of the world: time, versions, host, git, environment, argv.
+
+The one module that reads them, so that nothing private slips into a record: no host name, no
+user, no variable that the harness did not set itself, no absolute path inside the repository.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from harness import canonical, files, layout
+from harness.resources import REPOSITORY
+
+THREADS = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+PACKAGES = (
+    "ptycho-evidence",
+    "numpy",
+    "torch",
+    "torchvision",
+    "ptychi",
+    "jsonschema",
+    "matplotlib",
+    "pytest",
+    "pytest-subprocess",
+    "nox",
+)
+
+
+def now() -> datetime:
+    """Return the current time in UTC."""
+    return datetime.now(UTC)
+
+
+def iso(moment: datetime) -> str:
+    """Return a time as records write it: ISO 8601, UTC as +00:00, milliseconds."""
+    return moment.isoformat(timespec="milliseconds")
+
+
+def iso_now() -> str:
+    """Return the current time as records write it."""
+    return iso(now())
+
+
+def environment_set() -> dict[str, str]:
+    """Return the variables that the harness sets for every child, and nothing else."""
+    return {"AUTHORITATIVE_CMDS_DOC": layout.AUTHORITATIVE_COMMANDS, **THREADS}
+
+
+def shown_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the variables set for a child as records show them: no place of this machine."""
+    shown = {
+        name: os.pathsep.join(map(portable, value.split(os.pathsep)))
+        for name, value in (extra or {}).items()
+    }
+    return {**environment_set(), **shown}
+
+
+def versions() -> dict[str, str | None]:
+    """Return versions of Python and of the packages that matter; None where not installed."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def host() -> dict[str, Any]:
+    """Return the machine in general terms: system, processor, cores, memory; no names."""
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+    }
+
+
+def git_state(repository: Path = REPOSITORY) -> dict[str, Any]:
+    """Return commit and dirtiness of a work tree; both None outside git."""
+    commit = _git(repository, "rev-parse", "HEAD")
+    changes = _git(repository, "status", "--porcelain")
+    return {
+        "commit": commit,
+        "dirty": None if changes is None else bool(changes),
+    }
+
+
+def code_sha256(repository: Path = REPOSITORY) -> str:
+    """Return the digest over path and sha256 of every file that decides what a stage does."""
+    paths = [
+        path
+        for folder in ("harness", "schemas", "tests", "requirements")
+        for path in (repository / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
+    paths += [repository / name for name in ("pyproject.toml", "noxfile.py", "Makefile")]
+    return canonical.digest(
+        {
+            path.relative_to(repository).as_posix(): files.sha256_file(path)
+            for path in sorted(paths)
+            if path.is_file()
+        }
+    )
+
+
+def portable(path: str | Path, base: Path = REPOSITORY) -> str:
+    """Return a path relative to the repository where it lies inside, else as given."""
+    pure = Path(path)
+    if not pure.is_absolute():
+        return pure.as_posix()
+    for candidate in (base, base.resolve()):
+        if pure.is_relative_to(candidate):
+            return pure.relative_to(candidate).as_posix()
+    return pure.as_posix()
+
+
+def portable_argv(argv: Sequence[str]) -> list[str]:
+    """Return an argv that names no place of this machine where that can be helped.
+
+    An interpreter outside the repository becomes its file name.
+    """
+    head = portable(argv[0])
+    if Path(head).is_absolute() and Path(argv[0]) == Path(sys.executable):
+        head = Path(head).name
+    return [head, *map(_portable_word, argv[1:])]
+
+
+def _portable_word(word: str) -> str:
+    name, equals, value = word.partition("=")
+    if word.startswith("--") and value.startswith("/"):
+        return f"{name}{equals}{portable(value)}"
+    return portable(word) if word.startswith("/") else word
+
+
+def redact(line: bytes) -> bytes:
+    """Return a line of a child's words with paths of this machine shortened.
+
+    The repository's root goes, the home folder becomes ~; all else stays as it was said.
+    """
+    shorter = line.replace(f"{REPOSITORY}/".encode(), b"")
+    home = str(Path.home())
+    return shorter if home == "/" else shorter.replace(f"{home}/".encode(), b"~/")
+
+
+def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the whole environment of a child: this process's, with what the harness sets."""
+    return {**os.environ, **environment_set(), **(extra or {})}
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _git(repository: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(repository), *words], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

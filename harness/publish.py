@@ -1,0 +1,82 @@
+"""Derive a hub's documents from its records, and seal it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from harness import files, hub, layout, provenance, records, report
+from harness.errors import UsageError
+
+
+def reader(root: Path) -> records.Read:
+    """Return a reader of a hub's files by relative path; None for what is no regular file."""
+
+    def read(path: str) -> bytes | None:
+        place = root / path
+        return place.read_bytes() if place.is_file() and not place.is_symlink() else None
+
+    return read
+
+
+def derive_and_seal(root: Path) -> str:
+    """Write summary and blocker anew from the records, seal the hub, return the head digest."""
+    read = reader(root)
+    files.replace(root / layout.SUMMARY, report.summary(read))
+    blocker = report.blocker(read)
+    if blocker is not None:
+        files.replace(root / layout.BLOCKER, blocker)
+    return hub.seal_hub(root)
+
+
+def previous_record(root: Path) -> dict[str, str] | None:
+    """Return path and digest of the newest stage record of a hub; None where it has none."""
+    stages = records.stages(reader(root))
+    if not stages:
+        return None
+    path = stages[-1][0]
+    return {"path": path, "sha256": files.sha256_file(root / path)}
+
+
+def outputs(root: Path, folder: Path) -> list[dict[str, Any]]:
+    """Return path, size and digest of every file that lies in a stage's folder."""
+    inside = folder.relative_to(root).as_posix() + "/"
+    return [
+        {"path": entry.path, "bytes": entry.bytes, "sha256": entry.sha256}
+        for entry in hub.entries(root)
+        if entry.path.startswith(inside)
+    ]
+
+
+def blocker_entry(root: Path) -> str:
+    """Return the attempts entry of a hub's failed stages."""
+    return report.attempt(reader(root), provenance.portable(root.absolute()))
+
+
+def append_blocker(root: Path, fix_plan: Path) -> str:
+    """Append a hub's failed stages to the attempts history; return what was done.
+
+    Raises UsageError where the hub or the plan is absent, or nothing failed in the hub.
+    """
+    if not (root / records.MARKER).is_file():
+        raise UsageError(f"{root} is not a hub (no {records.MARKER}); name one with HUB=...")
+    if not fix_plan.is_file():
+        raise UsageError(f"{fix_plan} is not a file; name it with --fix-plan")
+    entry = blocker_entry(root)
+    if not entry:
+        raise UsageError(f"no stage of hub {root} failed; there is nothing to append")
+    text = fix_plan.read_text(encoding="utf-8")
+    if entry in text:
+        return f"{fix_plan} has this entry already"
+    files.replace(fix_plan, (text.rstrip("\n") + "\n" + entry).encode())
+    return f"appended to {fix_plan}:\n{entry}"
+
+
+def list_hubs(reports: Path) -> list[str]:
+    """Return a line for each hub under a folder, newest last: path, stages and verdicts."""
+    lines = []
+    for marker in sorted(reports.glob(f"*/*/{records.MARKER}")):
+        stages = records.stages(reader(marker.parent))
+        verdicts = ", ".join(f"{r['stage']} {r['verdict']}" for _, r in stages) or "no stage yet"
+        lines.append(f"{provenance.portable(marker.parent.absolute())}: {verdicts}")
+    return lines or [f"no hub under {reports}"]

@@ -1,0 +1,232 @@
+"""Run the reconstructions of a study, or plan them: `python -m harness.reconstruction`.
+
+Holds the names that callers use.  Everything costly is imported when it is needed, so that
+`--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import terminal
+from harness.errors import UsageError
+from harness.model import ReconstructionJob, ReconstructionSettings
+
+if TYPE_CHECKING:
+    from harness.design import StudyDesign
+    from harness.execution import Request
+    from harness.runner import Completed
+
+__all__ = [
+    "ReconstructionJob",
+    "build_ptychi_jobs",
+    "get_study_design",
+    "main",
+    "run_ptychi_job",
+]
+
+
+FILTERS = ("dose", "view", "split", "gridsize")
+OPTIONS = {
+    "num_epochs": None,
+    "batch_size": None,
+    "seed": None,
+    "device": "auto",
+    "initial_object": "flat",
+}
+
+
+def get_study_design(path: Path | None = None) -> StudyDesign:
+    """Return a study's design, by default the one that this repository is about.
+
+    Raises UsageError for an absent file, InputInvalid for one that breaks its schema.
+    """
+    from harness import resources, studyfile
+
+    return studyfile.load(path or resources.DEFAULT_STUDY)
+
+
+def build_ptychi_jobs(
+    phase_c_root: Path,
+    phase_d_root: Path,
+    artifact_root: Path,
+    allow_missing: bool = False,
+) -> tuple[ReconstructionJob, ...]:
+    """Return the jobs of the default study whose inputs exist, in the study's order.
+
+    allow_missing: leave out jobs without their Phase D input instead of raising InputInvalid,
+    which names every missing file.  Nothing is written and nothing started (CONFIG-001).
+    """
+    from harness.execution import make_plan
+
+    request = _request(
+        get_study_design(),
+        phase_c_root,
+        phase_d_root,
+        artifact_root,
+        allow_missing_phase_d=allow_missing,
+    )
+    return make_plan(request).jobs
+
+
+def run_ptychi_job(
+    job: ReconstructionJob, dry_run: bool = True, log_path: Path | None = None
+) -> Completed | None:
+    """Run one job's child and return how it ended; None for a dry run, which starts nothing.
+
+    The child's stdout and stderr go live to the terminal and to log_path (default: the job's).
+    Raises JobFailed with the code, the log's path and the last lines on a non-zero code, and
+    UsageError where the log exists: evidence is never overwritten.
+    """
+    if dry_run:
+        return None
+    from harness.execution import child_argv
+    from harness.runner import run_job
+
+    return run_job(job, child_argv(job), Path(log_path or job.log_path))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit code (see `harness.errors`)."""
+    options = make_parser().parse_args(argv)
+    return terminal.translate(lambda: _run(options), as_json=options.format == "json")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of `python -m harness.reconstruction`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m harness.reconstruction",
+        description="Run the LSQML reconstructions of a study, or plan them (--dry-run).",
+        epilog="Exit codes: 0 ok, 1 a job failed, 2 usage, 3 input, 5 nothing selected.",
+    )
+    for name in ("phase-c-root", "phase-d-root", "artifact-root"):
+        parser.add_argument(f"--{name}", type=Path, required=True, metavar="DIR")
+    add_selection(parser)
+    parser.add_argument("--study", type=Path, metavar="FILE", help="study file (TOML)")
+    parser.add_argument("--dry-run", action="store_true", help="plan and validate, launch nothing")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="of findings")
+    return parser
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """Add the options that select jobs and say how they are run."""
+    for name in FILTERS:
+        parser.add_argument(
+            f"--{name}", action="append", metavar="VALUE", help=f"only this {name}; repeatable"
+        )
+    parser.add_argument(
+        "--allow-missing-phase-d",
+        action="store_true",
+        help="skip jobs without their Phase D input instead of failing",
+    )
+    parser.add_argument("--fail-fast", action="store_true", help="stop at the first failed job")
+    parser.add_argument("--num-epochs", metavar="N", help="default: the study's")
+    parser.add_argument("--batch-size", metavar="N", help="default: the study's")
+    parser.add_argument("--seed", metavar="N", help="default: the study's")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--initial-object", choices=("flat", "guess"), default="flat")
+
+
+def _run(options: argparse.Namespace) -> int:
+    from harness import execution, matrix
+
+    design = get_study_design(options.study)
+    request = replace(
+        _request(
+            design,
+            options.phase_c_root,
+            options.phase_d_root,
+            options.artifact_root,
+            allow_missing_phase_d=options.allow_missing_phase_d,
+        ),
+        filters=matrix.check_filters(design, requested_filters(options)),
+        settings=settings_from(design, options),
+        dry_run=options.dry_run,
+        fail_fast=options.fail_fast,
+    )
+    return execution.execute(request, terminal.say)
+
+
+def requested_filters(options: argparse.Namespace) -> dict[str, tuple[str, ...]]:
+    """Return the filters as they were asked for, not yet compared with a study."""
+    return {name: tuple(getattr(options, name) or ()) for name in FILTERS}
+
+
+def known_preset(design: StudyDesign, name: str) -> str:
+    """Return a preset's name; UsageError lists the study's where it has no such preset."""
+    if name not in design.presets:
+        valid = ", ".join(design.presets)
+        raise UsageError(f"--preset {name!r} is not in the study; valid: {valid}")
+    return name
+
+
+def selection_words(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the words that give `add_selection` these options again; defaults are left out."""
+    words: list[str] = []
+    for name in FILTERS:
+        for value in getattr(options, name) or ():
+            words += [f"--{name}", value]
+    flags = [flag for flag in ("allow_missing_phase_d", "fail_fast") if getattr(options, flag)]
+    words += [f"--{flag.replace('_', '-')}" for flag in flags]
+    for name, default in OPTIONS.items():
+        value = getattr(options, name)
+        if value != default:
+            words += [f"--{name.replace('_', '-')}", value]
+    return tuple(words)
+
+
+def settings_from(design: StudyDesign, options: argparse.Namespace) -> ReconstructionSettings:
+    """Return the settings of a run: the study's, with what the command line replaces."""
+    numbers = {
+        "num_epochs": (options.num_epochs, 1),
+        "batch_size": (options.batch_size, 1),
+        "seed": (options.seed, 0),
+    }
+    given = {
+        name: terminal.whole_number(text, name.replace("_", "-"), at_least)
+        for name, (text, at_least) in numbers.items()
+        if text is not None
+    }
+    return replace(
+        _default_settings(design),
+        device=options.device,
+        initial_object=options.initial_object,
+        **given,
+    )
+
+
+def _default_settings(design: StudyDesign) -> ReconstructionSettings:
+    return ReconstructionSettings(
+        algorithm=design.algorithm,
+        num_epochs=design.num_epochs,
+        batch_size=design.batch_size,
+        seed=design.seeds["reconstruction"],
+    )
+
+
+def _request(
+    design: StudyDesign,
+    phase_c_root: Path,
+    phase_d_root: Path,
+    artifact_root: Path,
+    *,
+    allow_missing_phase_d: bool,
+) -> Request:
+    from harness import matrix
+    from harness.execution import Request
+
+    return Request(
+        design=design,
+        roots=matrix.Roots(Path(phase_c_root), Path(phase_d_root), Path(artifact_root)),
+        filters=matrix.check_filters(design, {}),
+        settings=_default_settings(design),
+        allow_missing_phase_d=allow_missing_phase_d,
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

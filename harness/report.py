@@ -1,0 +1,246 @@
+"""What people read, derived from the records alone: summary, blocker, attempts entry."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from harness import layout, records, rules
+from harness.records import Read
+
+RUN_STAGES = ("dry-run", "real-run")
+ATTEMPT_REASONS = 3
+NOTHING = "-"
+FINDINGS = {
+    "POLICY-001": "A reconstruction needs torch 2.2 or newer, without fallback.",
+    "CONFIG-001": "No global configuration is read, and none is bridged downstream.",
+    "DATA-001": "A stage goes on only when no input is in breach.",
+    "OVERSAMPLING-001": "The input gate holds each view to the study's neighbor_count and spacing.",
+}
+ORIGIN = (
+    "Derived from the records beside it by a program; `python -m harness verify` derives it "
+    "again and compares."
+)
+
+
+def summary(read: Read) -> bytes:
+    """Return docs/summary.md of a hub; the same records give the same bytes."""
+    marker = records.document(read, records.MARKER)
+    stages = records.stages(read)
+    parts = [
+        f"# Evidence summary: {marker['initiative']}, {marker['slug']}",
+        f"Hub made {marker['created_at']}. {ORIGIN}",
+        "## Verdicts",
+        _verdicts(stages),
+        *_runs(read, stages),
+        "## Hardware and versions",
+        *dict.fromkeys(_hardware(record) for _, record in stages),
+        "## Findings applied",
+        _policies(read, stages),
+        "## Commands to repeat it",
+        *_commands(stages),
+    ]
+    return ("\n\n".join(parts) + "\n").encode()
+
+
+def blocker(read: Read) -> bytes | None:
+    """Return docs/blocker.md of a hub; None where no stage failed."""
+    failed = _failed(read)
+    if not failed:
+        return None
+    parts = ["# What blocks this hub"]
+    for path, record in failed:
+        parts += [
+            f"## Stage {record['stage']}",
+            f"Exit code {record['exit_code']}; record `{path}`; logs: {_logs(record)}.",
+            _bullets(_what_failed(read, record)),
+            "What to do: mend what the findings name, then run the stage again in a new hub.",
+        ]
+    return ("\n\n".join(parts) + "\n").encode()
+
+
+def attempt(read: Read, hub: str) -> str:
+    """Return the entry for the attempts history of docs/fix_plan.md; "" where nothing failed."""
+    marker = records.document(read, records.MARKER)
+    lines = []
+    for _, record in _failed(read):
+        lines.append(
+            f"- {record['finished_at']} {marker['initiative']}: stage {record['stage']} failed "
+            f"(exit code {record['exit_code']}), hub `{hub}`, commit {_commit(record)}."
+        )
+        reasons = _what_failed(read, record)
+        lines += [f"  - {line}" for line in reasons[:ATTEMPT_REASONS]]
+        if len(reasons) > ATTEMPT_REASONS:
+            rest = len(reasons) - ATTEMPT_REASONS
+            lines.append(f"  - and {rest} more, all in `{layout.BLOCKER}` of the hub.")
+        lines.append("  - Next: mend what the findings name, run the stage again in a new hub.")
+    return "\n".join(lines) + ("\n" if lines else "")
+
+
+def _failed(read: Read) -> list[tuple[str, Mapping[str, Any]]]:
+    return [item for item in records.stages(read) if item[1]["verdict"] == "fail"]
+
+
+def _what_failed(read: Read, record: Mapping[str, Any]) -> list[str]:
+    found = [item for gate in record["gates"] for item in gate["findings"]]
+    found = [item for item in found if item["severity"] == "error"] + record["findings"]
+    run = records.run_of(read, record["stage"]) if record["stage"] in RUN_STAGES else None
+    if run is not None:
+        for result in run.manifest["execution_results"]:
+            found += result["findings"]
+    return [rules.as_text(rules.from_record(item)) for item in found]
+
+
+def _verdicts(stages: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    rows = [
+        (
+            record["stage"],
+            record["verdict"].upper(),
+            record["started_at"],
+            f"{record['elapsed_s']:.1f}",
+            _gates(record),
+            _tests(record),
+            f"`{path}`",
+        )
+        for path, record in stages
+    ]
+    return _table(("stage", "verdict", "started", "seconds", "gates", "tests", "record"), rows)
+
+
+def _gates(record: Mapping[str, Any]) -> str:
+    gates = record["gates"]
+    words = [f"{gate['name']} {gate['verdict']} ({gate['checked']})" for gate in gates]
+    return ", ".join(words) or "not reached"
+
+
+def _tests(record: Mapping[str, Any]) -> str:
+    counts = record["tests"]
+    if not counts:
+        return ""
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+
+
+def _runs(read: Read, stages: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterable[str]:
+    for _, record in stages:
+        run = records.run_of(read, record["stage"]) if record["stage"] in RUN_STAGES else None
+        if run is None:
+            continue
+        manifest, skips = run.manifest, run.skips
+        yield f"## Jobs of the {record['stage']}"
+        yield (
+            f"{manifest['total_jobs']} cells: {manifest['filtered_jobs']} selected, "
+            f"{skips['skipped_count']} skipped, {skips['missing_phase_d_count']} of them for want "
+            f"of their Phase D input. Plan sha256 `{manifest['plan_sha256']}`. "
+            f"Settings: {_settings(manifest['settings'])}."
+        )
+        if manifest["execution_results"]:
+            yield _jobs(manifest["execution_results"])
+        if skips["skipped_jobs"]:
+            yield "Skipped:"
+            yield _bullets(
+                f"dose {skip['dose']}, {skip['view']}, {skip['split']}: {skip['reason']}"
+                for skip in skips["skipped_jobs"]
+            )
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
+
+
+def _jobs(results: Sequence[Mapping[str, Any]]) -> str:
+    rows = [
+        (
+            result["dose"],
+            result["view"],
+            result["split"],
+            result["status"],
+            _or_dash(result["returncode"]),
+            _or_dash(result["elapsed_s"], "{:.1f}"),
+            _or_dash(result["final_loss"], "{:.4g}"),
+            _or_dash(result["device"]),
+            _positions(result),
+            f"`{result['log_path']}`" if result["started_at"] else NOTHING,
+        )
+        for result in results
+    ]
+    head = ("dose", "view", "split", "status", "return code", "seconds", "final loss", "device")
+    return _table((*head, "positions", "log"), rows)
+
+
+def _positions(result: Mapping[str, Any]) -> str:
+    if result["n_accepted"] is None:
+        return "all"
+    total = result["n_accepted"] + result["n_rejected"]
+    return f"{result['n_accepted']} of {total} ({result['selection_strategy']})"
+
+
+def _hardware(record: Mapping[str, Any]) -> str:
+    host = record["host"]
+    versions = ", ".join(f"{k} {v}" for k, v in record["versions"].items() if v)
+    memory_gib = host["memory_bytes"] / 2**30
+    machine = f"{host['system']}, {host['machine']}: {host['processor']}"
+    return _bullets(
+        (
+            f"{machine}, {host['cores']} cores, {memory_gib:.1f} GiB memory.",
+            "The device that did a job's work, CPU or GPU, stands in its row above.",
+            f"{versions}.",
+            f"Commit {_commit(record)}, code sha256 `{record['code_sha256']}`.",
+        )
+    )
+
+
+def _commit(record: Mapping[str, Any]) -> str:
+    git = record["git"]
+    state = {True: "with uncommitted changes", False: "clean", None: "not in git"}[git["dirty"]]
+    return f"{git['commit'] or 'unknown'} ({state})"
+
+
+def _policies(read: Read, stages: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    inputs = [gate for _, record in stages for gate in record["gates"] if gate["name"] == "inputs"]
+    checked = sum(gate["checked"] for gate in inputs)
+    broken = sum(item["severity"] == "error" for gate in inputs for item in gate["findings"])
+    runs = [run for stage in RUN_STAGES if (run := records.run_of(read, stage))]
+    views = {result["view"] for run in runs for result in run.manifest["execution_results"]}
+    torch = {record["versions"].get("torch") for _, record in stages} - {None}
+    applied = {
+        "POLICY-001": f"torch {', '.join(sorted(torch)) or 'was in no environment of this hub'}",
+        "CONFIG-001": "builder and command are pure, settings reach the child as arguments only",
+        "DATA-001": f"{checked} inputs checked at {len(inputs)} gates, {broken} breaches",
+        "OVERSAMPLING-001": f"views planned or run: {', '.join(sorted(views)) or 'none'}",
+    }
+    return _bullets(f"{name}: {fact}. {FINDINGS[name]}" for name, fact in applied.items())
+
+
+def _commands(stages: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterable[str]:
+    yield (
+        "At the commit above, in the repository's root, with "
+        f"`AUTHORITATIVE_CMDS_DOC={layout.AUTHORITATIVE_COMMANDS}` set:"
+    )
+    lines = []
+    for _, record in stages:
+        options = record["settings"]["options"]
+        line = f"PRESET={record['settings']['preset']} nox -s {record['stage'].replace('-', '_')}"
+        lines.append(line + (f" -- {shlex.join(options)}" if options else ""))
+    yield "```bash\n" + "\n".join(lines) + "\n```"
+
+
+def _logs(record: Mapping[str, Any]) -> str:
+    logs = sorted({f"`{command['log_path']}`" for command in record["commands"]})
+    return ", ".join(logs) or "none"
+
+
+def _or_dash(value: Any, form: str = "{}") -> str:
+    return NOTHING if value is None else form.format(value)
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines) or "- Nothing was recorded."
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join("---" for _ in head) + " |"]
+    for row in rows:
+        cells = [str(cell).replace("|", "\\|") for cell in row]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)

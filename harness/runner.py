@@ -1,0 +1,171 @@
+"""The process edge: start a child, stream what it says, return how it ended; never judge.
+
+Only this module starts the children whose work is evidence.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from harness import provenance
+from harness.errors import JobFailed, UsageError, describe_returncode
+from harness.model import ReconstructionJob
+
+LAST_LINES = 12
+GRACE_S = 5.0
+
+Sink = Callable[[bytes], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """How a child ended.  returncode is negative for a signal; times are UTC, ISO 8601."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    started_at: str
+    finished_at: str
+    elapsed_s: float
+    last_lines: tuple[str, ...]
+    timed_out: bool = False
+
+
+def terminal(data: bytes) -> None:
+    """Write bytes to this process's standard output at once."""
+    stream = getattr(sys.stdout, "buffer", None)
+    if stream is None:
+        sys.stdout.write(data.decode(errors="replace"))
+    else:
+        sys.stdout.flush()
+        stream.write(data)
+    sys.stdout.flush()
+
+
+def stream(
+    argv: Sequence[str],
+    sinks: Sequence[Sink],
+    *,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    timeout_s: float | None = None,
+    grace_s: float = GRACE_S,
+) -> Completed:
+    """Run a child with stdout and stderr in one stream, each line to every sink as it comes.
+
+    Paths of this machine are shortened in what the sinks get (`provenance.redact`).
+    The child, with all that it started in its process group, is ended and waited for when this
+    process is interrupted or time runs out: SIGTERM, and SIGKILL after grace_s seconds.
+    Raises UsageError where the program cannot be started.
+    """
+    started, clock = provenance.now(), time.monotonic()
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    try:
+        child = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env=dict(environment or provenance.child_environment()),
+            process_group=0,
+        )
+    except OSError as error:
+        raise UsageError(f"cannot start {argv[0]}: {error.strerror}; check the path") from error
+    expired = threading.Event()
+    alarm = threading.Timer(timeout_s or 0, _expire, (child, expired, grace_s))
+    with child:
+        if timeout_s is not None:
+            alarm.start()
+        try:
+            for said in iter(child.stdout.readline, b""):
+                line = provenance.redact(said)
+                for sink in sinks:
+                    sink(line)
+                last.append(line.decode(errors="replace").rstrip())
+            returncode = child.wait()
+        except BaseException:
+            _end(child, grace_s)
+            raise
+        finally:
+            alarm.cancel()
+    return Completed(
+        argv=tuple(argv),
+        returncode=returncode,
+        started_at=provenance.iso(started),
+        finished_at=provenance.iso_now(),
+        elapsed_s=round(time.monotonic() - clock, 3),
+        last_lines=tuple(line for line in last if line),
+        timed_out=expired.is_set(),
+    )
+
+
+def run_job(job: ReconstructionJob, argv: Sequence[str], log_path: Path) -> Completed:
+    """Run one job's child, live to the terminal and into its log; raise JobFailed on failure.
+
+    The log has a header (job, argv, start) and a footer (return code or signal, end) around
+    the child's own words.  It must not exist yet: nothing is overwritten.
+    """
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    with open_new(log_path) as log:
+        log.write(_header(job, argv))
+        try:
+            done = stream(argv, (terminal, log.write))
+        except BaseException as error:
+            log.write(footer(f"interrupted ({type(error).__name__})", provenance.iso_now()))
+            raise
+        log.write(footer(describe_returncode(done.returncode), done.finished_at))
+    if done.returncode != 0:
+        shown = provenance.portable(log_path)
+        raise JobFailed(job.key, done.returncode, shown, done.last_lines)
+    return done
+
+
+def open_new(path: Path) -> BinaryIO:
+    """Open an unbuffered log that does not exist yet; UsageError names the one that does."""
+    try:
+        return open(path, "xb", buffering=0)
+    except FileExistsError:
+        raise UsageError(
+            f"{provenance.portable(path)} exists and is evidence; choose a new artifact root"
+        ) from None
+
+
+def footer(outcome: str, finished_at: str) -> bytes:
+    """Return the end of a log, on a line of its own: how the child ended, and when."""
+    return f"\n# ended: {outcome} at {finished_at}\n".encode()
+
+
+def _header(job: ReconstructionJob, argv: Sequence[str]) -> bytes:
+    words = " ".join(provenance.portable_argv(argv))
+    started = provenance.iso_now()
+    return f"# job: {job.key}\n# argv: {words}\n# started: {started}\n".encode()
+
+
+def _expire(child: subprocess.Popen[bytes], expired: threading.Event, grace_s: float) -> None:
+    expired.set()
+    _end(child, grace_s)
+
+
+def _end(child: subprocess.Popen[bytes], grace_s: float) -> None:
+    _signal_group(child, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(grace_s)
+    # Whoever is left of the group would hold the pipe open for ever.
+    _signal_group(child, signal.SIGKILL)
+    child.wait()
+
+
+def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, number)

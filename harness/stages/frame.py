@@ -1,0 +1,241 @@
+"""The frame around every stage: hub, inputs, gates, commands, verdict, record, seal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness import (
+    execution,
+    files,
+    gates,
+    hub,
+    judge,
+    layout,
+    matrix,
+    prepare,
+    provenance,
+    publish,
+    rules,
+    terminal,
+)
+from harness.design import StudyDesign
+from harness.errors import (
+    EXIT_FAILED,
+    EXIT_INPUT,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    HarnessError,
+    InputInvalid,
+)
+from harness.model import Gate, ReconstructionSettings
+from harness.resources import REPOSITORY
+from harness.stages.transcript import Transcript
+
+FORMAT = "harness.stage/1"
+POLICIES = ("POLICY-001", "CONFIG-001", "DATA-001", "OVERSAMPLING-001")
+
+
+@dataclass(frozen=True, slots=True)
+class StageRequest:
+    """What one stage is asked to do.
+
+    words: options that the reconstruction command gets as they are (filters, settings).
+    """
+
+    stage: str
+    hub: Path
+    design: StudyDesign
+    preset: str
+    filters: Mapping[str, tuple[str, ...]]
+    settings: ReconstructionSettings
+    study_path: Path
+    base_npz: Path | None = None
+    allow_missing_phase_d: bool = False
+    words: tuple[str, ...] = ()
+    repository: Path = REPOSITORY
+
+
+@dataclass(slots=True)
+class Stage:
+    """A stage while it runs: where it writes, what it was given, what it has found so far."""
+
+    request: StageRequest
+    folder: Path
+    transcript: Transcript
+    roots: matrix.Roots
+    gates: list[Gate] = field(default_factory=list)
+    interrupted: bool = False
+    refused: HarnessError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What makes one stage differ from another: its first log and the commands it runs."""
+
+    first_log: str
+    commands: Callable[[Stage], None]
+
+
+def run_stage(request: StageRequest, step: Step) -> int:
+    """Run one stage into its hub and return its exit code.
+
+    Raises UsageError or HubDamaged before anything is written where the hub cannot take it.
+    """
+    with hub.locked(request.hub):
+        hub.open_hub(request.hub)
+        folder = hub.begin_stage(request.hub, request.stage)
+        started, clock = provenance.iso_now(), time.monotonic()
+        stage = Stage(request, folder, Transcript(request.hub), _roots(request, folder))
+        stage.transcript.open(folder / step.first_log)
+        stage.transcript.say(f"# stage {request.stage} started {started}")
+        try:
+            _gate_and_run(stage, step)
+        except KeyboardInterrupt:
+            stage.interrupted = True
+        except HarnessError as error:
+            stage.refused = error
+            stage.transcript.say(f"error: {error}")
+            for item in error.findings:
+                stage.transcript.say(rules.as_text(item))
+        finally:
+            stage.transcript.close()
+        record = _record(stage, started, round(time.monotonic() - clock, 3))
+        files.write_json(folder / layout.STAGE_RECORD, record)
+        head = publish.derive_and_seal(request.hub)
+    _tell(request, record, head)
+    return record["exit_code"]
+
+
+def _gate_and_run(stage: Stage, step: Step) -> None:
+    request = stage.request
+    prepare.prepare_inputs(
+        request.design,
+        request.preset,
+        Path(layout.scratch(request.design.initiative, request.preset)),
+        request.base_npz,
+        stage.transcript.say,
+    )
+    stage.gates += _close_gates(stage)
+    for gate in stage.gates:
+        verdict = "pass" if gate.passed else "FAIL"
+        stage.transcript.say(f"# gate {gate.name}: {verdict}, {gate.checked} checked")
+        for item in gate.findings:
+            stage.transcript.say(rules.as_text(item))
+    if all(gate.passed for gate in stage.gates):
+        step.commands(stage)
+
+
+def _close_gates(stage: Stage) -> list[Gate]:
+    request = execution.Request(
+        design=stage.request.design,
+        roots=stage.roots,
+        filters=stage.request.filters,
+        settings=stage.request.settings,
+        allow_missing_phase_d=stage.request.allow_missing_phase_d,
+        dry_run=stage.request.stage != "real-run",
+    )
+    try:
+        plan = execution.make_plan(request)
+    except InputInvalid as error:
+        return [Gate("inputs", len(error.findings), error.findings)]
+    checked = execution.check_plan(request, plan)
+    document, skips = execution.plan_records(request, checked)
+    return [
+        gates.input_gate(checked.findings),
+        gates.manifest_gate(document, skips, request.design),
+    ]
+
+
+def _roots(request: StageRequest, folder: Path) -> matrix.Roots:
+    inputs = Path(layout.scratch(request.design.initiative, request.preset))
+    return matrix.Roots(inputs / "phase_c", inputs / "phase_d", folder)
+
+
+def _record(stage: Stage, started_at: str, elapsed_s: float) -> dict[str, Any]:
+    request = stage.request
+    draft = {
+        "format": FORMAT,
+        "stage": request.stage,
+        "verdict": "fail",
+        "exit_code": EXIT_FAILED,
+        "interrupted": stage.interrupted,
+        "refused": _refused(stage.refused),
+        "started_at": started_at,
+        "finished_at": provenance.iso_now(),
+        "elapsed_s": elapsed_s,
+        "gates": [gate.as_record() for gate in stage.gates],
+        "commands": stage.transcript.records(),
+        "findings": [],
+        "tests": None,
+        "settings": _settings(request),
+        "policies": list(POLICIES),
+        "git": provenance.git_state(request.repository),
+        "code_sha256": provenance.code_sha256(request.repository),
+        "versions": provenance.versions(),
+        "host": provenance.host(),
+        "previous": publish.previous_record(request.hub),
+        "outputs": publish.outputs(request.hub, stage.folder),
+    }
+    read = publish.reader(request.hub)
+    found = judge.findings(draft, read)
+    passed = not found
+    return {
+        **draft,
+        "verdict": "pass" if passed else "fail",
+        "exit_code": _exit_code(draft, passed),
+        "findings": [item.as_record() for item in found],
+        "tests": judge.test_counts(draft, read),
+    }
+
+
+def _settings(request: StageRequest) -> dict[str, Any]:
+    return {
+        "preset": request.preset,
+        "base": request.base_npz.name if request.base_npz else None,
+        "study": provenance.portable(request.study_path),
+        "filters": {name: list(values) for name, values in request.filters.items()},
+        "options": list(request.words),
+        "tests": asdict(request.design.tests),
+    }
+
+
+def _refused(error: HarnessError | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    return {
+        "message": str(error),
+        "exit_code": error.exit_code,
+        "findings": [item.as_record() for item in error.findings],
+    }
+
+
+def _exit_code(draft: Mapping[str, Any], passed: bool) -> int:
+    if passed:
+        return EXIT_OK
+    if draft["interrupted"]:
+        return EXIT_INTERRUPTED
+    if draft["refused"]:
+        return draft["refused"]["exit_code"]
+    if any(gate["verdict"] == "fail" for gate in draft["gates"]):
+        return EXIT_INPUT
+    if draft["stage"] in ("dry-run", "real-run"):
+        codes = [command["returncode"] for command in draft["commands"]]
+        return next((code for code in codes if code > 0), EXIT_FAILED)
+    return EXIT_FAILED
+
+
+def _tell(request: StageRequest, record: Mapping[str, Any], head: str) -> None:
+    terminal.say(f"stage {request.stage}: {record['verdict'].upper()}")
+    for item in record["findings"]:
+        terminal.say(rules.as_text(rules.from_record(item)))
+    if record["verdict"] == "fail":
+        terminal.say(
+            "\nfor the attempts history of docs/fix_plan.md (`make blocked` appends it):\n"
+        )
+        terminal.say(publish.blocker_entry(request.hub))
+    terminal.say(f"hub {provenance.portable(request.hub.absolute())}")
+    terminal.say(f"head sha256 {head}")

@@ -1,0 +1,104 @@
+"""RED: each mapped test fails by assertion in a copy of the tree that lacks what it guards."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+
+from harness import collection, faults, files, redproof, resources, rules, schemas
+from harness.errors import InputInvalid, UsageError
+from harness.faults import Fault
+from harness.redproof import FaultRun
+from harness.scratch import TREE, faulted_tree
+from harness.stages import testing
+from harness.stages.frame import Stage
+
+
+def commands(stage: Stage) -> None:
+    """Run the mapped tests on the tree as it stands, then once for each declared fault."""
+    declared = load_faults(stage)
+    mapped = _mapped(stage)
+    runs = [_run(stage, None, mapped)]
+    natural = _natural(stage, runs[0], mapped)
+    for fault in declared:
+        wanted = [node_id for node_id in fault.kills if node_id not in natural]
+        if wanted:
+            runs.append(_run(stage, fault, wanted))
+    paths = [run.report_path for run in runs if run.report_path]
+    reports = {path: (stage.request.hub / path).read_bytes() for path in paths}
+    proof = redproof.from_reports(mapped, declared, runs, reports)
+    files.write_json(stage.folder / "proof.json", proof.as_record())
+    for outcome in proof.outcomes:
+        name = outcome.fault_id or "tree as it stands"
+        stage.transcript.say(f"# {name}: {outcome.node_id}: {outcome.outcome}")
+
+
+def load_faults(stage: Stage) -> tuple[Fault, ...]:
+    """Return the study's declared faults.
+
+    Raises UsageError where the file is absent, InputInvalid where it is not TOML or breaks its
+    schema.
+    """
+    where = stage.request.design.tests.faults
+    path = stage.request.repository / where
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{where}: {error.strerror}; name the faults in the study") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputInvalid(f"{where} is not TOML: {error}; mend it") from None
+    found = schemas.check(document, resources.schema("faults"), name="faults", where=where)
+    if found:
+        raise InputInvalid(f"{where} breaks its schema", found)
+    return faults.load(document)
+
+
+def _mapped(stage: Stage) -> list[str]:
+    """Return the node ids that the study's two selectors choose, asked of pytest itself."""
+    tests = stage.request.design.tests
+    chosen: list[str] = []
+    for name, selector in (
+        ("collect-mapped", [tests.mapped]),
+        ("collect-suite", [tests.module, "-k", tests.suite_keyword]),
+    ):
+        words = [*selector, "--collect-only"]
+        report = testing.run_pytest(stage, name, words, junit=False)
+        path = testing.collection_path(report)
+        data = path.read_bytes() if path.is_file() else b""
+        found = collection.read(data, where=path.name)
+        chosen += [node_id.partition("[")[0] for node_id in found.collected]
+    return list(dict.fromkeys(chosen))
+
+
+def _natural(stage: Stage, run: FaultRun, mapped: Sequence[str]) -> tuple[str, ...]:
+    data = (stage.request.hub / run.report_path).read_bytes() if run.report_path else b""
+    return redproof.from_reports(mapped, (), [run], {run.report_path: data}).natural
+
+
+def _run(stage: Stage, fault: Fault | None, node_ids: Sequence[str]) -> FaultRun:
+    name = fault.id if fault else "as-it-stands"
+    report = (stage.folder / "runs" / name).absolute()
+    report.parent.mkdir(exist_ok=True)
+    repository = stage.request.repository
+    parent = repository / "tmp" / "red"
+    with faulted_tree(repository, TREE, fault, parent=parent) as tree:
+        if tree.finding is not None:
+            stage.transcript.say(rules.as_text(tree.finding))
+            return FaultRun(name, tuple(node_ids), applies=False)
+        done = stage.transcript.run(
+            f"fault {name}" if fault else name,
+            testing.pytest_argv(node_ids, report, junit=True),
+            find_reports=lambda: testing.reports(report, junit=True),
+            cwd=tree.root,
+            environment={**testing.ENVIRONMENT, **tree.environment},
+            timeout_s=testing.TIMEOUT_S,
+        )
+    left = testing.junit_path(report)
+    inside = left.relative_to(stage.request.hub.absolute()).as_posix()
+    return FaultRun(
+        fault_id=fault.id if fault else None,
+        node_ids=tuple(node_ids),
+        report_path=inside if left.is_file() else "",
+        returncode=done.returncode,
+        timed_out=done.timed_out,
+    )

@@ -1,0 +1,54 @@
+"""What the test stages share: the pytest command with its structured reports."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.stages.frame import Stage
+
+TIMEOUT_S = 600.0
+# Only the plugins that the mapped tests need: half the time of a run, and none that reruns tests.
+PLUGINS = ("-p", "pytest_subprocess.fixtures", "-p", "harness.pytest_report")
+ENVIRONMENT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+
+
+def pytest_argv(selector: Sequence[str], report: Path, *, junit: bool) -> list[str]:
+    """Return the command of one pytest run that leaves its reports under `report` + suffix."""
+    words = [sys.executable, "-m", "pytest", *selector, "-vv", *PLUGINS]
+    words.append(f"--collection-report={collection_path(report)}")
+    if junit:
+        words.append(f"--junit-xml={junit_path(report)}")
+    return words
+
+
+def collection_path(report: Path) -> Path:
+    """Return where the collection report of a run lies."""
+    return report.with_name(report.name + ".collection.json")
+
+
+def junit_path(report: Path) -> Path:
+    """Return where the JUnit report of a run lies."""
+    return report.with_name(report.name + ".junit.xml")
+
+
+def reports(report: Path, *, junit: bool) -> dict[str, Path]:
+    """Return the reports that a run left, by kind; one that it did not leave is not named."""
+    candidates = {"collection": collection_path(report)}
+    if junit:
+        candidates["junit"] = junit_path(report)
+    return {kind: path for kind, path in candidates.items() if path.is_file()}
+
+
+def run_pytest(stage: Stage, name: str, selector: Sequence[str], *, junit: bool = True) -> Path:
+    """Run pytest in the working tree for a stage; return the stem of its reports."""
+    report = stage.folder / name
+    stage.transcript.run(
+        name,
+        pytest_argv(selector, report, junit=junit),
+        find_reports=lambda: reports(report, junit=junit),
+        environment=ENVIRONMENT,
+        timeout_s=TIMEOUT_S,
+    )
+    return report

@@ -1,0 +1,81 @@
+"""What every command shares: words to the terminal, errors into one message and one code."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+from harness.errors import EXIT_BUG, EXIT_INTERRUPTED, HarnessError, UsageError
+from harness.model import Finding
+
+
+MAX_DIGITS = 18
+
+
+def say(text: str) -> None:
+    """Write a line to standard output, at once."""
+    print(text, flush=True)
+
+
+def translate(work: Callable[[], int], *, as_json: bool = False) -> int:
+    """Return the exit code of some work; an expected error becomes one message on stderr.
+
+    An unexpected exception keeps its traceback.  The first SIGINT, SIGTERM or SIGHUP interrupts
+    the work; what follows is not heard, so that the records of an interrupted run are finished.
+    """
+    before = {number: signal.signal(number, _interrupt) for number in _heeded()}
+    try:
+        return work()
+    except HarnessError as error:
+        tell(str(error), error.findings, as_json=as_json)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; what was recorded so far is kept", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except Exception:  # noqa: BLE001 - the last resort: a bug keeps its traceback
+        traceback.print_exc()
+        print("this is a bug in the harness; report it with the lines above", file=sys.stderr)
+        return EXIT_BUG
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def tell(message: str, findings: Sequence[Finding], *, as_json: bool) -> None:
+    """Write an error with all its findings: to stderr as text, to stdout as JSON."""
+    if as_json:
+        document = {"error": message, "findings": [item.as_record() for item in findings]}
+        say(json.dumps(document, indent=2))
+        return
+    from harness.rules import as_text
+
+    print("\n".join([f"error: {message}", *map(as_text, findings)]), file=sys.stderr, flush=True)
+
+
+def whole_number(text: str, name: str, at_least: int) -> int:
+    """Return an option's whole number; UsageError says what was given and what is wanted."""
+    if not (text.isascii() and text.isdigit()) or int(text[:MAX_DIGITS]) < at_least:
+        raise UsageError(f"--{name} {text!r} is not a whole number of at least {at_least}")
+    if len(text) > MAX_DIGITS:
+        raise UsageError(f"--{name} has {len(text)} digits; give at most {MAX_DIGITS}")
+    return int(text)
+
+
+def _heeded() -> list[signal.Signals]:
+    """Return the signals that end the work; one that the parent had ignored stays ignored."""
+    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    return [each for each in wanted if signal.getsignal(each) is not signal.SIG_IGN]
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    for number in _heeded():
+        signal.signal(number, _not_heard)
+    raise KeyboardInterrupt
+
+
+def _not_heard(_number: int, _frame: FrameType | None) -> None:
+    """Take a signal and do nothing; unlike SIG_IGN, no child inherits it."""

@@ -1,0 +1,276 @@
+"""Verify a hub from its bytes: seal, schemas, cross references, verdicts, derived documents.
+
+Pure: fed with the entries of the hub and a reader of its files; every finding at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from harness import canonical, judge, layout, manifest, records, report, schemas
+from harness.model import Finding
+from harness.records import Read
+from harness.rules import finding
+from harness.seal import Entry
+from harness.seal import check as check_seal
+
+Schema = Callable[[str], Mapping[str, Any]]
+
+JSON_SCHEMAS = {
+    records.MARKER: "hub",
+    layout.STAGE_RECORD: "stage",
+    layout.MANIFEST: "manifest",
+    layout.SKIP_SUMMARY: "skip_summary",
+    layout.RESULT: "attestation",
+    "proof.json": "red_proof",
+    "documented.json": "documented",
+}
+
+
+def verify(entries: Sequence[Entry], read: Read, schema: Schema) -> tuple[Finding, ...]:
+    """Return everything that is wrong with a hub.
+
+    entries: all that lies in it, with digests.  schema: gives a schema by its short name.
+    Records that break their schema are reported and not looked into further.
+    """
+    sealed = check_seal(tuple(entries), read(layout.SEAL))
+    shapes = _check_schemas(entries, read, schema)
+    if shapes:
+        return (*sealed, *shapes)
+    digests = {entry.path: entry.sha256 for entry in entries if entry.kind == "file"}
+    return (
+        *sealed,
+        *_check_marker(read),
+        *_check_chain(read, digests),
+        *(
+            found
+            for path, record in records.stages(read)
+            for found in _check_stage(path, record, read, digests)
+        ),
+        *_check_derived(read),
+    )
+
+
+def _check_schemas(entries: Sequence[Entry], read: Read, schema: Schema) -> list[Finding]:
+    found: list[Finding] = []
+    for entry in entries:
+        name = JSON_SCHEMAS.get(entry.path.rpartition("/")[2])
+        if name is None or entry.kind != "file":
+            continue
+        try:
+            document = json.loads(read(entry.path) or b"")
+        except ValueError as error:
+            found.append(finding("hub.json", where=entry.path, expected="JSON", found=str(error)))
+        else:
+            found += schemas.check(document, schema(name), name=name, where=entry.path)
+    return found
+
+
+def _check_marker(read: Read) -> list[Finding]:
+    if read(records.MARKER) is not None:
+        return []
+    return [finding("hub.marker", where=records.MARKER, expected="the hub's marker", found="none")]
+
+
+def _check_chain(read: Read, digests: Mapping[str, str]) -> list[Finding]:
+    found = []
+    before: dict[str, str] | None = None
+    for path, record in records.stages(read):
+        if record["previous"] != before:
+            found.append(
+                finding(
+                    "hub.chain",
+                    where=path,
+                    pointer="/previous",
+                    expected=json.dumps(before),
+                    found=json.dumps(record["previous"]),
+                )
+            )
+        before = {"path": path, "sha256": digests[path]}
+    return found
+
+
+def _check_stage(
+    path: str, record: Mapping[str, Any], read: Read, digests: Mapping[str, str]
+) -> list[Finding]:
+    found = [
+        *_check_outputs(path, record, digests),
+        *_check_logs(path, record, digests),
+        *_check_verdict(path, record, read),
+    ]
+    if record["stage"] in report.RUN_STAGES:
+        found += check_run(record["stage"], read, digests)
+    return found
+
+
+def _check_outputs(
+    path: str, record: Mapping[str, Any], digests: Mapping[str, str]
+) -> list[Finding]:
+    folder = path.rpartition("/")[0] + "/"
+    stated = {output["path"]: output["sha256"] for output in record["outputs"]}
+    there = {
+        name: digest for name, digest in digests.items() if name.startswith(folder) and name != path
+    }
+    return [
+        finding(
+            "hub.outputs",
+            where=path,
+            pointer=f"/outputs ({name})",
+            expected=there.get(name, "no such file"),
+            found=stated.get(name, "not listed"),
+        )
+        for name in sorted({*stated, *there})
+        if stated.get(name) != there.get(name)
+    ]
+
+
+def _check_logs(path: str, record: Mapping[str, Any], digests: Mapping[str, str]) -> list[Finding]:
+    return [
+        finding(
+            "hub.log",
+            where=path,
+            pointer=f"/commands/{index}/log_sha256",
+            expected=digests.get(command["log_path"], f"a log at {command['log_path']}"),
+            found=command["log_sha256"],
+        )
+        for index, command in enumerate(record["commands"])
+        if digests.get(command["log_path"]) != command["log_sha256"]
+    ]
+
+
+def _check_verdict(path: str, record: Mapping[str, Any], read: Read) -> list[Finding]:
+    derived = judge.findings(record, read)
+    expected: dict[str, Any] = {
+        "/verdict": "fail" if derived else "pass",
+        "/findings": [item.as_record() for item in derived],
+        "/tests": judge.test_counts(record, read),
+    }
+    return [
+        finding(
+            "hub.verdict",
+            where=path,
+            pointer=pointer,
+            expected=canonical.short(value),
+            found=canonical.short(record[pointer[1:]]),
+        )
+        for pointer, value in expected.items()
+        if record[pointer[1:]] != value
+    ] + _check_exit(path, record)
+
+
+def _check_exit(path: str, record: Mapping[str, Any]) -> list[Finding]:
+    if (record["verdict"] == "pass") == (record["exit_code"] == 0):
+        return []
+    return [
+        finding(
+            "hub.verdict",
+            where=path,
+            pointer="/exit_code",
+            expected="0 exactly where the verdict is pass",
+            found=f"{record['exit_code']} with {record['verdict']}",
+        )
+    ]
+
+
+def check_run(stage: str, read: Read, digests: Mapping[str, str]) -> list[Finding]:
+    """Return what is wrong with the manifest of a run and with what its jobs left."""
+    run = records.run_of(read, stage)
+    if run is None:
+        return []
+    folder = layout.STAGE_DIRECTORIES[stage]
+    where = f"{folder}/{layout.MANIFEST}"
+    found = list(manifest.check(run.manifest, run.skips, None, where=where))
+    for job, result in zip(run.manifest["jobs"], run.manifest["execution_results"], strict=False):
+        if result["status"] in (manifest.SUCCEEDED, manifest.FAILED):
+            found += _check_job(job, result, run.manifest["settings"], read, digests)
+    return found
+
+
+def _check_job(
+    job: Mapping[str, Any],
+    result: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    read: Read,
+    digests: Mapping[str, str],
+) -> list[Finding]:
+    found = _check_job_logs(job, result, read)
+    path = f"{job['output_dir']}/{layout.RESULT}"
+    attestation = records.document(read, path)
+    if result["status"] == manifest.SUCCEEDED:
+        found += _check_attested(job, settings, attestation, path, digests)
+        found += [
+            finding(
+                "hub.telemetry",
+                where=f"{job['output_dir']} in the manifest",
+                pointer=f"/{name}",
+                expected=str(value),
+                found=str(result[name]),
+            )
+            for name, value in manifest.attested_facts(attestation).items()
+            if result[name] != value
+        ]
+    return found
+
+
+def _check_job_logs(job: Mapping[str, Any], result: Mapping[str, Any], read: Read) -> list[Finding]:
+    log = read(job["log_path"])
+    own = read(f"{job['output_dir']}/{layout.JOB_LOG}")
+    found = [
+        finding("hub.job-log", where=path, expected="the job's log", found="no such file")
+        for path, data in (
+            (job["log_path"], log),
+            (f"{job['output_dir']}/{layout.JOB_LOG}", own),
+        )
+        if data is None
+    ]
+    ended = judge.returncode_in_log(log) if log is not None else result["returncode"]
+    if ended != result["returncode"]:
+        found.append(
+            finding(
+                "hub.returncode",
+                where=job["log_path"],
+                pointer="last line",
+                expected=f"return code {result['returncode']}, as in the manifest",
+                found=str(ended),
+            )
+        )
+    return found
+
+
+def _check_attested(
+    job: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    attestation: Mapping[str, Any] | None,
+    path: str,
+    digests: Mapping[str, str],
+) -> tuple[Finding, ...]:
+    from harness import reconcile
+
+    if attestation is None:
+        return (reconcile.left_nothing(path),)
+    folder = job["output_dir"] + "/"
+    outputs = {
+        name.removeprefix(folder): digest
+        for name, digest in digests.items()
+        if name.startswith(folder)
+    }
+    asked = {**settings, "input_sha256": job["input_sha256"]}
+    return reconcile.compare(asked, attestation, outputs, where=path)
+
+
+def _check_derived(read: Read) -> list[Finding]:
+    derived = {layout.SUMMARY: report.summary(read), layout.BLOCKER: report.blocker(read)}
+    if not records.stages(read):
+        return []
+    return [
+        finding(
+            "hub.derived",
+            where=path,
+            expected="what the records give" if data is not None else "no such file",
+            found="something else" if read(path) is not None else "no such file",
+        )
+        for path, data in derived.items()
+        if read(path) != data
+    ]
