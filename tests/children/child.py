@@ -1,0 +1,92 @@
+"""A child for tests: takes the real child's options, does no physics, and attests as told.
+
+Run as a program (`python child.py [--lie KEY=VALUE] [--exit CODE] [--leave NAMES] ...`), or called
+through `leave` from a faked process.  Its honest attestation is true of nothing but its options;
+it serves to test the harness around a child, never as a result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from pathlib import Path
+
+OUTPUTS = ("reconstruction.npz",)
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    for name in ("input-npz", "output-dir"):
+        parser.add_argument(f"--{name}", type=Path)
+    for name in ("algorithm", "device", "initial-object"):
+        parser.add_argument(f"--{name}")
+    for name in ("num-epochs", "batch-size", "seed"):
+        parser.add_argument(f"--{name}", type=int)
+    parser.add_argument("--lie", action="append", default=[])
+    parser.add_argument("--exit", type=int, default=0)
+    parser.add_argument("--exit-for", default="", help="SPLIT=CODE: leave nothing, end so")
+    parser.add_argument("--sleep-s", type=float, default=0.0)
+    parser.add_argument("--leave", default="outputs,result")
+    return parser.parse_args(argv)
+
+
+def attestation(options: argparse.Namespace, outputs: list[dict]) -> dict:
+    """Return an attestation that agrees with the options, its shape taken from the example."""
+    example = Path(__file__).parents[1] / "examples" / "valid" / "attestation" / "succeeded.json"
+    document = json.loads(example.read_text())
+    data = options.input_npz.read_bytes()
+    document["input"] |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    losses = [1.0 / (epoch + 1) for epoch in range(options.num_epochs)]
+    document |= {
+        "algorithm": options.algorithm,
+        "epochs_run": options.num_epochs,
+        "batch_size": options.batch_size,
+        "seed": options.seed,
+        "initial_object": options.initial_object,
+        "outputs": outputs,
+        "loss": {"first": losses[0], "last": losses[-1], "per_epoch": losses},
+    }
+    document["device"] |= {"requested": options.device}
+    return document
+
+
+def leave(options: argparse.Namespace) -> None:
+    """Write what a child leaves, as the options say."""
+    options.output_dir.mkdir(parents=True, exist_ok=True)
+    outputs = []
+    if "outputs" in options.leave:
+        for name in OUTPUTS:
+            data = f"{name} of {options.output_dir.name}".encode()
+            (options.output_dir / name).write_bytes(data)
+            digest = hashlib.sha256(data).hexdigest()
+            outputs.append({"path": name, "bytes": len(data), "sha256": digest})
+    document = attestation(options, outputs)
+    for lie in options.lie:
+        key, _, value = lie.partition("=")
+        *parents, last = key.split(".")
+        place = document
+        for parent in parents:
+            place = place[parent]
+        place[last] = json.loads(value)
+    if "result" in options.leave:
+        (options.output_dir / "result.json").write_text(json.dumps(document))
+
+
+def main() -> int:
+    options = parse(sys.argv[1:])
+    split = options.output_dir.name
+    print(f"complaint of {split}", file=sys.stderr, flush=True)
+    print(f"last words of {split}", flush=True)
+    time.sleep(options.sleep_s)
+    failing, _, code = options.exit_for.partition("=")
+    if failing == split:
+        return int(code)
+    leave(options)
+    return options.exit
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,185 @@
+"""A small repository to run whole stages in: a copy of the harness, a study of a few quick tests.
+
+Its child is `tests/children/child.py`; what it shall do beyond its job stands in CHILD_WORDS.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import hub, layout, matrix, provenance, stages, studyfile
+from harness.model import ReconstructionSettings
+
+REPOSITORY = Path(__file__).parents[1]
+INITIATIVE = "STUDY-SYNTH-FLY64-DOSE-OVERLAP-001"
+STUDY = Path("plans", "active", INITIATIVE, "study.toml")
+CHILD_WORDS = "TEST_CHILD_WORDS"
+ONE_JOB = ("--dose", "1000", "--view", "dense", "--split", "train", "--num-epochs", "2")
+
+FILES = {
+    "pyproject.toml": '[tool.pytest.ini_options]\naddopts = "-p no:hypothesispytest -p no:cacheprovider"\n',
+    "harness/jobs/ptychi_lsqml.py": f'''"""Stands in for the real child."""
+import os, runpy, sys
+sys.argv += os.environ.get("{CHILD_WORDS}", "").split()
+runpy.run_path({str(REPOSITORY / "tests/children/child.py")!r}, run_name="__main__")
+''',
+    "tests/__init__.py": "",
+    "tests/study/__init__.py": "",
+    "tests/study/test_small.py": """from harness import layout
+
+def test_mapped():
+    assert layout.CHILD_LOG == "ptychi.log"
+
+def test_ptychi_log_has_a_suffix():
+    assert layout.CHILD_LOG.endswith(".log")
+
+def test_another():
+    pass
+""",
+    "tests/faults.toml": 'format = "harness.faults/1"\n'
+    + "".join(
+        f"""[[faults]]
+id = "{fault}"
+why = "readers would not find the log"
+file = "harness/layout.py"
+find = 'CHILD_LOG = "ptychi.log"'
+replace = 'CHILD_LOG = "{name}"'
+kills = [
+    "tests/study/test_small.py::test_mapped",
+    "tests/study/test_small.py::test_ptychi_log_has_a_suffix",
+]
+"""
+        for fault, name in (("renamed", "child"), ("in-capitals", "PTYCHI.LOG"), ("cut", "ptychi"))
+    ),
+    "docs/TESTING_GUIDE.md": """# Guide
+
+```bash
+pytest tests/study/test_small.py::test_mapped -vv
+pytest tests/study/test_small.py -k ptychi -vv
+pytest tests/study/test_small.py --collect-only -vv
+```
+
+<!-- selectors:begin -->
+| selector | what it selects |
+| --- | --- |
+| `pytest tests/study/test_small.py -k ptychi -vv` | the suite |
+<!-- selectors:end -->
+""",
+    "docs/development/TEST_SUITE_INDEX.md": """# Index
+
+<!-- tests:begin -->
+| test | what it shows |
+| --- | --- |
+| `tests/study/test_small.py::test_mapped` | the log's name |
+| `tests/study/test_small.py::test_ptychi_log_has_a_suffix` | the log's suffix |
+| `tests/study/test_small.py::test_another` | nothing |
+<!-- tests:end -->
+
+<!-- files:begin -->
+| file | purpose |
+| --- | --- |
+| `tests/study/test_small.py` | a study in small |
+<!-- files:end -->
+""",
+    "docs/fix_plan.md": "# Fix plan\n\n## Attempts history\n\n- An earlier attempt.\n",
+}
+
+
+def make(root: Path, inputs: Path) -> Path:
+    """Make the repository; its inputs of the smoke preset are links to those given."""
+    for folder in ("harness", "schemas"):
+        ignore = shutil.ignore_patterns("__pycache__", "jobs")
+        shutil.copytree(REPOSITORY / folder, root / folder, ignore=ignore)
+    for name, text in FILES.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    (root / "harness" / "jobs" / "__init__.py").write_text("")
+    study = (REPOSITORY / STUDY).read_text()
+    module = "tests/study/test_dose_overlap_reconstruction.py"
+    study = study.replace(f"{module}::test_cli_executes_selected_jobs", f"{module}::test_mapped")
+    (root / STUDY).parent.mkdir(parents=True)
+    (root / STUDY).write_text(study.replace(module, "tests/study/test_small.py"))
+    shutil.copytree(
+        inputs, root / layout.scratch(INITIATIVE, "smoke"), copy_function=os.link
+    )
+    return root
+
+
+def run(
+    root: Path, module: str, *words: str | Path, child: str = "", timeout_s: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m MODULE WORDS` in a folder; what it says is text."""
+    return subprocess.run(
+        [sys.executable, "-m", module, *map(str, words)],
+        cwd=root,
+        env={**os.environ, CHILD_WORDS: child},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+def copy(source: Path, target: Path) -> Path:
+    """Copy a small repository; inputs become links, since nobody writes into one."""
+
+    def link_or_copy(one: str, other: str) -> None:
+        (os.link if one.endswith(".npz") else shutil.copyfile)(one, other)
+
+    return Path(shutil.copytree(source, target, copy_function=link_or_copy))
+
+
+def new_hub(root: Path) -> Path:
+    """Return a new hub of the small repository."""
+    reports = root / layout.reports(INITIATIVE)
+    return hub.create(reports, INITIATIVE, "small", provenance.now)
+
+
+def request(root: Path, hub_path: Path, stage: str, *words: str) -> stages.StageRequest:
+    """Return the request for a stage in the small repository; real runs are of four jobs."""
+    design = studyfile.load(root / STUDY)
+    chosen = {"dose": ("1000",), "view": ("baseline", "dense")} if stage == "real-run" else {}
+    filters = matrix.check_filters(design, chosen)
+    asked = [word for name, values in chosen.items() for v in values for word in (f"--{name}", v)]
+    return stages.StageRequest(
+        stage=stage,
+        hub=hub_path,
+        design=design,
+        preset="smoke",
+        filters=filters,
+        settings=ReconstructionSettings(num_epochs=2),
+        study_path=STUDY,
+        words=(*asked, "--num-epochs", "2", *words),
+        repository=root,
+    )
+
+
+def run_stage(root: Path, hub_path: Path, stage: str, *words: str, child: str = "") -> int:
+    """Run a stage in this process, as if it had been started in the small repository."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.setenv(CHILD_WORDS, child)
+        # The processes of the stage import the small repository's own harness.
+        patch.setenv("PYTHONPATH", str(root))
+        return stages.run(request(root, hub_path, stage, *words))
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return path and sha256 of every file, links by where they point, folders by their name."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            found[name] = f"-> {path.readlink()}"
+        elif path.is_file():
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        else:
+            found[name] = "folder"
+    return found

@@ -1,0 +1,297 @@
+"""What of the child can be shown without torch: its arguments, its geometry, its bookkeeping."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness import simulate
+from harness.errors import EXIT_INPUT, EXIT_USAGE, InputInvalid, UsageError
+from harness.jobs import arguments, attest, compare, geometry, intake, outputs, ptychi_lsqml, truth
+
+N = 8
+SHAPE = (31, 27)
+NEEDED = ["--input-npz", "in.npz", "--output-dir", "out"]
+
+
+def scene(seed=1, frames=40):
+    rng = np.random.default_rng(seed)
+    object_ = (0.7 + 0.3 * rng.random(SHAPE)) * np.exp(1j * rng.random(SHAPE))
+    probe = rng.normal(size=(N, N)) + 1j * rng.normal(size=(N, N))
+    y = rng.integers(N // 2, SHAPE[0] - N // 2 + 1, frames)
+    x = rng.integers(N // 2, SHAPE[1] - N // 2 + 1, frames)
+    return object_.astype("complex64"), probe.astype("complex64"), np.stack([y, x], 1).astype(float)
+
+
+@pytest.fixture
+def arrays():
+    return simulate.noiseless_dataset(*scene(), dose_photons=1000.0)
+
+
+def write(path, arrays):
+    np.savez(path, **arrays)
+    return str(path)
+
+
+# Arguments
+
+
+def test_the_defaults_are_the_fair_baseline():
+    request = arguments.parse(NEEDED)
+    assert request == arguments.Request(
+        "in.npz", "out", "LSQML", 100, 96, 0, "auto", "flat", threads=1
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "clue"),
+    [
+        (["--algorithm", "ePIE"], "this program runs LSQML"),
+        (["--num-epochs", "0"], "at least 1"),
+        (["--num-epochs", "1000; rm -rf /"], "not a whole number"),
+        (["--num-epochs", "٣"], "not a whole number"),
+        (["--seed", "-1"], "from 0 to 4294967295"),
+        (["--seed", "4294967296"], "from 0 to 4294967295"),
+        (["--device", "tpu"], "cuda"),
+        (["--initial-object", "truth"], "guess"),
+        (["--threads", "0"], "at least 1"),
+        (["--num-epoch", "3"], "unrecognized"),
+    ],
+)
+def test_what_the_child_cannot_do_is_a_usage_error_that_says_so(words, clue, capsys):
+    assert ptychi_lsqml.main([*NEEDED, *words]) == EXIT_USAGE
+    message = capsys.readouterr().err
+    assert clue in message
+    assert message.count("\n") == 1
+
+
+def test_the_child_loads_nothing_heavy_before_it_has_read_its_arguments():
+    code = (
+        "import sys, harness.jobs.ptychi_lsqml as child\n"
+        "assert child.main(['--algorithm', 'ePIE']) == 2\n"
+        "print([m for m in ('torch', 'ptychi', 'matplotlib', 'numpy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_cuda_is_never_replaced_by_something_else():
+    assert ptychi_lsqml.choose_device("cuda", True) == "cuda"
+    with pytest.raises(InputInvalid, match="no CUDA device"):
+        ptychi_lsqml.choose_device("cuda", False)
+    assert ptychi_lsqml.choose_device("auto", True) == "cuda"
+    assert ptychi_lsqml.choose_device("auto", False) == "cpu"
+    assert ptychi_lsqml.choose_device("cpu", True) == "cpu"
+
+
+# Output folder
+
+
+@pytest.mark.parametrize("name", ["result.json", "reconstruction.npz", "probe.png"])
+def test_a_folder_with_results_in_it_is_refused_before_the_work(tmp_path, name):
+    (tmp_path / name).write_text("old")
+    with pytest.raises(UsageError, match=name):
+        outputs.fresh_folder(str(tmp_path))
+
+
+def test_a_file_in_the_place_of_the_output_folder_is_a_usage_error(tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(UsageError, match="cannot make"):
+        outputs.fresh_folder(str(tmp_path / "out"))
+
+
+# Reading
+
+
+def test_amplitudes_become_counts_and_the_digest_is_of_the_bytes_read(tmp_path, arrays):
+    import hashlib
+
+    path = tmp_path / "scan.npz"
+    scan = intake.read(write(path, arrays))
+    assert scan.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert scan.mean_photons_per_frame == pytest.approx(1000)
+    assert scan.path == "scan.npz"
+    assert scan.object_shape == SHAPE
+    np.testing.assert_allclose(scan.counts, arrays["diffraction"] ** 2)
+
+
+def breakages():
+    nan = np.array([np.nan], dtype="float32")
+    return {
+        "lacks probeGuess": lambda a: a.pop("probeGuess"),
+        "not (n, N, N)": lambda a: a.update(diffraction=a["diffraction"][0]),
+        "negative": lambda a: a.update(diffraction=-a["diffraction"]),
+        "NaN": lambda a: a.update(diffraction=a["diffraction"] * nan),
+        "exceeds 1.8e+19": lambda a: a.update(diffraction=a["diffraction"] * np.float32(1e20)),
+        "is int64": lambda a: a.update(diffraction=a["diffraction"].astype(int)),
+        "not complex": lambda a: a.update(probeGuess=abs(a["probeGuess"])),
+        "frames are 8 x 8": lambda a: a.update(probeGuess=a["probeGuess"][:4]),
+        "xcoords has shape": lambda a: a.update(xcoords=a["xcoords"][1:]),
+        "ycoords holds NaN": lambda a: a.update(ycoords=a["ycoords"] * nan),
+        "see beyond the object": lambda a: a.update(xcoords=a["xcoords"] + 9),
+        "objectGuess has shape": lambda a: a.update(objectGuess=a["objectGuess"][0]),
+    }
+
+
+@pytest.mark.parametrize("clue", breakages())
+def test_bad_input_is_one_clear_line_and_exit_3(tmp_path, arrays, clue, capsys):
+    breakages()[clue](arrays)
+    path = write(tmp_path / "scan.npz", arrays)
+    code = ptychi_lsqml.main(["--input-npz", path, "--output-dir", str(tmp_path / "out")])
+    message = capsys.readouterr().err
+    assert (code, message.count("\n")) == (EXIT_INPUT, 1)
+    assert clue in message
+    assert "Traceback" not in message
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 half an archive"])
+def test_a_file_that_is_no_archive_is_invalid_input(tmp_path, content):
+    path = tmp_path / "scan.npz"
+    path.write_bytes(content)
+    with pytest.raises(InputInvalid, match="no readable NPZ"):
+        intake.read(str(path))
+
+
+def test_a_truncated_archive_a_bare_array_and_pickled_objects_are_invalid_input(tmp_path, arrays):
+    path = tmp_path / "scan.npz"
+    write(path, arrays)
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(InputInvalid, match="no readable NPZ"):
+        intake.read(str(path))
+    np.save(tmp_path / "bare.npy", arrays["diffraction"])
+    with pytest.raises(InputInvalid, match="bare array"):
+        intake.read(str(tmp_path / "bare.npy"))
+    arrays["xcoords"] = np.array([{"a": 1}], dtype=object)
+    with pytest.raises(InputInvalid, match="no readable NPZ"):
+        intake.read(write(tmp_path / "objects.npz", arrays))
+
+
+def test_a_missing_file_is_invalid_input_and_names_it(tmp_path):
+    with pytest.raises(InputInvalid, match=r"nowhere\.npz: No such file"):
+        intake.read(str(tmp_path / "nowhere.npz"))
+
+
+def test_without_an_objectguess_the_object_just_holds_every_patch(tmp_path, arrays):
+    del arrays["objectGuess"]
+    scan = intake.read(write(tmp_path / "scan.npz", arrays))
+    assert scan.object_shape == tuple(
+        int(arrays[name].max()) + N // 2 for name in ("ycoords", "xcoords")
+    )
+    assert (scan.corners >= 0).all()
+    with pytest.raises(InputInvalid, match="there is no objectGuess"):
+        geometry.starting_point(scan, "guess")
+
+
+# Geometry
+
+
+@given(seed=st.integers(0, 99), gain=st.floats(1e-3, 1e3))
+@settings(max_examples=20, deadline=None)
+def test_the_scaled_true_probe_predicts_the_frames_whatever_scale_it_came_in(seed, gain):
+    object_, probe, positions = scene(seed)
+    arrays = simulate.noiseless_dataset(object_, probe, positions, dose_photons=500.0)
+    counts = np.square(arrays["diffraction"], dtype=np.float64)
+    corners = geometry.patch_corners(arrays["xcoords"], arrays["ycoords"], N, SHAPE)
+    modes = gain * probe[None]
+    scale = geometry.probe_scale(modes, object_, corners, counts.sum() / len(counts))
+    assert geometry.shot_noise_misfit(counts, scale * modes, object_, corners) < 1e-6
+
+
+def test_a_flat_object_and_the_scaled_probe_hold_the_photons_of_the_data(tmp_path, arrays):
+    scan = intake.read(write(tmp_path / "scan.npz", arrays))
+    start, probe = geometry.starting_point(scan, "flat")
+    assert (start == 1).all()
+    assert N**2 * (abs(probe) ** 2).sum() == pytest.approx(1000, rel=1e-5)
+
+
+def test_a_dark_probe_has_no_scale():
+    corners = np.zeros((1, 2), dtype=int)
+    with pytest.raises(InputInvalid, match="no scale joins them"):
+        geometry.probe_scale(np.zeros((1, N, N), complex), np.ones(SHAPE), corners, 10.0)
+
+
+# Truth
+
+
+def test_an_objectguess_is_the_truth_only_if_it_predicts_the_frames(tmp_path, arrays):
+    noisy = np.random.default_rng(1).poisson(arrays["diffraction"].astype(float) ** 2)
+    arrays["diffraction"] = np.sqrt(noisy).astype("float32")
+    scan = intake.read(write(tmp_path / "scan.npz", arrays))
+    verdict = truth.judge(scan, arrays["objectGuess"])
+    assert verdict.present
+    assert verdict.misfit == pytest.approx(1, abs=0.1)
+    assert verdict.aligned.nrmse < 1e-6
+
+    arrays["objectGuess"] = np.roll(arrays["objectGuess"], 1, axis=0)
+    verdict = truth.judge(intake.read(write(tmp_path / "moved.npz", arrays)), np.ones(SHAPE))
+    assert not verdict.present
+    assert verdict.misfit > 1.2
+    assert verdict.as_record()["nrmse"] is None
+
+
+def test_an_object_that_is_not_finite_has_no_error(tmp_path, arrays):
+    scan = intake.read(write(tmp_path / "scan.npz", arrays))
+    record = truth.judge(scan, np.full(SHAPE, np.nan, dtype=complex)).as_record()
+    assert (record["present"], record["nrmse"], record["removed"]) == (True, None, None)
+
+
+@given(
+    gain=st.floats(0.1, 10),
+    angle=st.floats(-3, 3),
+    slopes=st.tuples(st.floats(-1.5, 1.5), st.floats(-1.5, 1.5)),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_complex_factor_and_a_linear_phase_are_no_error(gain, angle, slopes):
+    object_ = scene()[0].astype(complex)
+    rows, columns = np.indices(SHAPE)
+    changed = gain * object_ * np.exp(1j * (angle + slopes[0] * rows + slopes[1] * columns))
+    aligned = compare.align(changed, object_)
+    assert aligned.nrmse < 1e-6
+    np.testing.assert_allclose(aligned.ramp_rad_per_px, slopes, atol=1e-6)
+
+
+def test_noise_of_known_size_is_the_error_and_a_shift_is_not_forgiven():
+    object_ = scene()[0].astype(complex)
+    rng = np.random.default_rng(5)
+    noise = rng.normal(size=SHAPE) + 1j * rng.normal(size=SHAPE)
+    noise *= 0.01 * np.linalg.norm(object_) / np.linalg.norm(noise)
+    assert compare.align(object_ + noise, object_).nrmse == pytest.approx(0.01, rel=0.02)
+    assert compare.align(np.roll(object_, 1, axis=1), object_).nrmse > 0.2
+    assert compare.align(np.zeros(SHAPE, complex), object_).nrmse == 1
+
+
+def test_a_slow_phase_is_taken_away_and_a_sharp_one_stays():
+    object_ = scene()[0].astype(complex)
+    rows, columns = np.indices(SHAPE)
+    slow = np.exp(0.5j * np.sin(2 * np.pi * rows / SHAPE[0]))
+    sharp = np.exp(0.5j * (-1.0) ** (rows + columns))
+    left = [
+        compare.align(compare.without_slow_phase(object_ * error, object_, 2.0), object_).nrmse
+        for error in (slow, sharp)
+    ]
+    assert left[0] < 0.1
+    assert left[1] > 0.4
+
+
+# Record
+
+
+def test_changed_options_are_the_leaves_that_differ():
+    defaults = {"a": {"b": 1, "c": {"d": None}}, "e": [1, 2], "f": {}}
+    used = {"a": {"b": 1, "c": {"d": 0.5}}, "e": [1, 3], "f": {}}
+    assert attest.changed_options(defaults, used) == {"a.c.d": (None, 0.5), "e": ([1, 2], [1, 3])}
+
+
+def test_warnings_are_kept_and_still_shown(capsys):
+    import logging
+    import warnings
+
+    with attest.recorded_warnings() as gathered:
+        warnings.warn("two\n  lines", UserWarning, stacklevel=1)
+        logging.getLogger("ptychi").warning("a %s", "word")
+        logging.getLogger("ptychi").info("not this")
+    assert gathered == ["UserWarning: two lines", "ptychi: a word"]
+    assert capsys.readouterr().err.count("warning: ") == 2
