@@ -1,0 +1,94 @@
+# One command for each thing people do here; make help lists them.
+#
+# The variables below are data. A recipe never has one in its text: each is taken as typed,
+# $(...) and all, put into the environment, and read there by noxfile.py, or by the shell as
+# one quoted word. So DOSE='1000; rm -rf /' is only a dose that no study has.
+
+PYTHON ?= python3
+override DATA := PYTHON DOSE VIEW SPLIT GRIDSIZE EPOCHS DEVICE SEED INITIAL_OBJECT \
+                 FAIL_FAST PRESET BASE HUB
+$(foreach name,$(DATA),$(eval override $(name) := $$(value $(name))))
+export $(DATA)
+# Without this, make would hand its command line on to every make below it.
+MAKEOVERRIDES :=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+LIGHT := .venv-light/stamp
+FULL := .venv/stamp
+NOX := @.venv-light/bin/nox -s
+HARNESS := .venv-light/bin/python -m harness
+COMPILE := uv --no-config pip compile --universal --python-version 3.11 --fork-strategy fewest \
+           --generate-hashes --no-annotate --custom-compile-command 'make lock'
+NEEDS_HUB = @test -n "$$HUB" || { echo 'say which hub: make $@ HUB=PATH' >&2; exit 2; }
+
+.PHONY: help
+help: ## list the targets (the default)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo 'Variables, as in make real-run DOSE=1000 VIEW=dense SPLIT=train EPOCHS=100:'
+	@echo '  DOSE VIEW SPLIT GRIDSIZE                   which jobs'
+	@echo '  EPOCHS DEVICE SEED INITIAL_OBJECT          how they are reconstructed'
+	@echo '  FAIL_FAST=1                                stop at the first job that fails'
+	@echo '  PRESET BASE                                which inputs: default or smoke; a base NPZ'
+	@echo '  HUB                                        add to this hub in place of a new one'
+	@echo '  PYTHON                                     what builds the environments (3.11 or newer)'
+
+$(LIGHT): requirements/light.txt requirements/environment.py pyproject.toml
+	@"$$PYTHON" requirements/environment.py light
+
+$(FULL): requirements/full.txt requirements/environment.py pyproject.toml
+	@"$$PYTHON" requirements/environment.py full
+
+.PHONY: env light-env
+env: $(LIGHT) $(FULL) ## build both environments
+light-env: $(LIGHT) ## build the light environment: all but real runs
+
+.PHONY: inputs
+inputs: $(LIGHT) ## make the study's scratch inputs under tmp/
+	@$(HARNESS) prepare "--preset=$${PRESET:-default}" $${BASE:+"--base=$$BASE"}
+
+.PHONY: red green collect dry-run real-run evidence
+red: $(LIGHT) ## show that the mapped tests fail without what they guard
+	$(NOX) red
+green: $(LIGHT) ## show that the mapped tests and their suite pass
+	$(NOX) green
+collect: $(LIGHT) ## show that the tests are those the documents list
+	$(NOX) collect
+dry-run: $(LIGHT) ## plan and check the jobs, launch nothing
+	$(NOX) dry_run
+real-run: $(LIGHT) $(FULL) ## reconstruct, and leave the evidence in a hub
+	$(NOX) real_run
+evidence: $(LIGHT) $(FULL) ## all five stages in one hub
+	$(NOX) red green collect dry_run real_run
+
+.PHONY: test lint selfcheck
+test: $(LIGHT) ## run all tests, with coverage
+	$(NOX) tests
+lint: $(LIGHT) ## check style, format and imports
+	$(NOX) lint
+selfcheck: $(LIGHT) $(FULL) ## check the reconstruction's geometry against known truth
+	$(NOX) selfcheck
+
+.PHONY: hubs verify blocked
+hubs: $(LIGHT) ## list the hubs with their verdicts
+	@$(HARNESS) hubs
+verify: $(LIGHT) ## check a hub: make verify HUB=PATH
+	$(NEEDS_HUB)
+	@$(HARNESS) verify -- "$$HUB"
+blocked: $(LIGHT) ## note a failed hub in docs/fix_plan.md: make blocked HUB=PATH
+	$(NEEDS_HUB)
+	@$(HARNESS) blocked -- "$$HUB"
+
+.PHONY: lock clean distclean
+lock: ## write the lock files anew (needs uv; pins that still fit are kept)
+	$(COMPILE) --group light -o requirements/light.txt >/dev/null
+	$(COMPILE) --group build pyproject.toml -o requirements/full.txt >/dev/null
+clean: ## remove scratch inputs and caches, never hubs
+	@rm -rf tmp build dist .nox .coverage .coverage.* htmlcov
+	@rm -rf .pytest_cache .hypothesis .ruff_cache .import_linter_cache
+	@find harness tests bench requirements -name __pycache__ -type d -prune -exec rm -rf {} +
+distclean: clean ## remove the environments too
+	@rm -rf .venv-light .venv
