@@ -156,5 +156,5 @@ def _finding(name: str, key: str, expected: str, found: str) -> Finding:
 
 
 def invalid(found: Sequence[Finding]) -> InputInvalid:
-    """Return the error that says all findings about a base in one message."""
-    return InputInvalid("\n".join(rules.as_text(one) for one in found), found)
+    """Return the error that carries all findings about a base."""
+    return InputInvalid("the base NPZ cannot serve to make inputs", found)

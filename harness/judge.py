@@ -21,7 +21,13 @@ from harness import (
     rules,
     testindex,
 )
-from harness.errors import describe_returncode
+from harness.errors import (
+    EXIT_FAILED,
+    EXIT_INPUT,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    describe_returncode,
+)
 from harness.model import Finding
 from harness.records import Read
 from harness.rules import finding
@@ -61,6 +67,22 @@ def test_counts(record: Record, read: Read) -> dict[str, int] | None:
         for outcome in _outcomes(command, read).outcomes
     ]
     return dict(sorted(Counter(outcomes).items()))
+
+
+def exit_code(record: Record, *, passed: bool) -> int:
+    """Return the exit code of a stage, from its record and whether anything was found."""
+    if passed:
+        return EXIT_OK
+    if record["interrupted"]:
+        return EXIT_INTERRUPTED
+    if record["refused"]:
+        return record["refused"]["exit_code"]
+    if any(gate["verdict"] == "fail" for gate in record["gates"]):
+        return EXIT_INPUT
+    if record["stage"] in LAST_STATES:
+        codes = [command["returncode"] for command in record["commands"]]
+        return next((code for code in codes if code > 0), EXIT_FAILED)
+    return EXIT_FAILED
 
 
 def returncode_in_log(log: bytes) -> int | str:

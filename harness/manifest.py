@@ -223,9 +223,8 @@ def _check_cells(
         for key in sorted(set(both))
         if both.count(key) > 1
     ]
-    if design is None:
-        return found
-    order = cells(design)
+    # Without the study, its cells are every combination of what occurs.
+    order = _combinations(both) if design is None else cells(design)
     found += [
         finding(
             "manifest.cell-lost",
@@ -237,6 +236,8 @@ def _check_cells(
         for key in order
         if key not in both
     ]
+    if design is None:
+        return found
     found += [
         finding(
             "manifest.cell-unknown",
@@ -259,6 +260,13 @@ def _check_cells(
             )
         )
     return found
+
+
+def _combinations(keys: list[CellKey]) -> tuple[CellKey, ...]:
+    doses = sorted({key.dose_photons for key in keys})
+    views = dict.fromkeys(key.view for key in keys)
+    splits = dict.fromkeys(key.split for key in keys)
+    return tuple(CellKey(d, view, split) for d in doses for split in splits for view in views)
 
 
 def _check_results(manifest: Mapping[str, Any], run: list[CellKey], where: str) -> list[Finding]:
@@ -286,8 +294,39 @@ def _check_results(manifest: Mapping[str, Any], run: list[CellKey], where: str) 
             found="none",
         )
         for key in run
-        if states[key] != PLANNED and key not in results
+        if key not in results
     ]
+    if not found and results != run:
+        found.append(
+            finding(
+                "manifest.order",
+                where=where,
+                pointer="/execution_results",
+                expected="one result for each job, in the order of the jobs",
+                found=", ".join(map(str, results)),
+            )
+        )
+    return found + _check_outcomes(manifest, where)
+
+
+def _check_outcomes(manifest: Mapping[str, Any], where: str) -> list[Finding]:
+    """Return where a result's state does not follow from its return code and findings."""
+    found = []
+    for index, result in enumerate(manifest["execution_results"]):
+        ended = result["status"] in (SUCCEEDED, FAILED)
+        errors = [item for item in result["findings"] if item["severity"] == "error"]
+        expected = SUCCEEDED if result["returncode"] == 0 and not errors else FAILED
+        if ended == (result["returncode"] is None) or (ended and result["status"] != expected):
+            facts = f"return code {result['returncode']}, {len(errors)} errors"
+            found.append(
+                finding(
+                    "manifest.state",
+                    where=where,
+                    pointer=f"/execution_results/{index}/returncode",
+                    expected=f"what goes with {result['status']}",
+                    found=facts,
+                )
+            )
     return found
 
 

@@ -93,7 +93,9 @@ def run_ptychi_job(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code (see `harness.errors`)."""
     options = make_parser().parse_args(argv)
-    return terminal.translate(lambda: _run(options), as_json=options.format == "json")
+    if options.format == "json":
+        return terminal.translate(lambda: _run_and_report(options), as_json=True)
+    return terminal.translate(lambda: _run(options))
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -129,6 +131,25 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", metavar="N", help="default: the study's")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--initial-object", choices=("flat", "guess"), default="flat")
+
+
+def _run_and_report(options: argparse.Namespace) -> int:
+    """Run with all words on stderr; standard output gets one JSON document of the findings."""
+    import contextlib
+    import json
+    import sys
+
+    from harness import layout
+
+    with contextlib.redirect_stdout(sys.stderr):
+        code = _run(options)
+    manifest = json.loads((options.artifact_root / layout.MANIFEST).read_bytes())
+    noted = [item for gate in manifest["gates"] for item in gate["findings"]]
+    results = manifest["execution_results"]
+    found = noted + [item for result in results for item in result["findings"]]
+    error = None if code == 0 else f"not every job succeeded; read {layout.MANIFEST}"
+    terminal.say(json.dumps({"error": error, "findings": found}, indent=2))
+    return code
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -257,6 +257,10 @@ RULES: dict[str, Rule] = {
     "seal.extra": Rule("every file is accounted for", "remove the file or make a new hub"),
     "schema.hub": Rule("a hub's marker fits its schema", "get the hub from its source again"),
     "hub.marker": Rule("a hub has its marker", "get the hub from its source again"),
+    "hub.extra": Rule(
+        "every file is a record, derived from records, or the output of a stage or job",
+        "trust nothing that this file says; get the hub from its source again",
+    ),
     "hub.stage": Rule("a stage record lies in its stage's folder", "get the hub again"),
     "hub.json": Rule("records are JSON", "get the hub from its source again"),
     "hub.chain": Rule("each stage record cites the one before", "get the hub again"),

@@ -20,13 +20,16 @@ Schema = Callable[[str], Mapping[str, Any]]
 
 JSON_SCHEMAS = {
     records.MARKER: "hub",
-    layout.STAGE_RECORD: "stage",
-    layout.MANIFEST: "manifest",
-    layout.SKIP_SUMMARY: "skip_summary",
-    layout.RESULT: "attestation",
-    "proof.json": "red_proof",
-    "documented.json": "documented",
+    judge.PROOF: "red_proof",
+    judge.DOCUMENTED: "documented",
+    **{records.stage_path(stage): "stage" for stage in layout.STAGES},
+    **{
+        f"{layout.STAGE_DIRECTORIES[stage]}/{file}": schema
+        for stage in report.RUN_STAGES
+        for file, schema in ((layout.MANIFEST, "manifest"), (layout.SKIP_SUMMARY, "skip_summary"))
+    },
 }
+NOT_OF_A_STAGE = {records.MARKER, layout.SEAL, layout.SUMMARY, layout.BLOCKER}
 
 
 def verify(entries: Sequence[Entry], read: Read, schema: Schema) -> tuple[Finding, ...]:
@@ -37,17 +40,17 @@ def verify(entries: Sequence[Entry], read: Read, schema: Schema) -> tuple[Findin
     """
     sealed = check_seal(tuple(entries), read(layout.SEAL))
     shapes = _check_schemas(entries, read, schema)
-    if shapes:
-        return (*sealed, *shapes)
+    if shapes or read(records.MARKER) is None:
+        return (*sealed, *shapes, *_check_marker(read))
     digests = {entry.path: entry.sha256 for entry in entries if entry.kind == "file"}
     return (
         *sealed,
-        *_check_marker(read),
         *_check_chain(read, digests),
+        *_check_accounted(read, digests),
         *(
             found
             for path, record in records.stages(read)
-            for found in _check_stage(path, record, read, digests)
+            for found in _check_stage(path, record, read, digests, schema)
         ),
         *_check_derived(read),
     )
@@ -56,16 +59,18 @@ def verify(entries: Sequence[Entry], read: Read, schema: Schema) -> tuple[Findin
 def _check_schemas(entries: Sequence[Entry], read: Read, schema: Schema) -> list[Finding]:
     found: list[Finding] = []
     for entry in entries:
-        name = JSON_SCHEMAS.get(entry.path.rpartition("/")[2])
-        if name is None or entry.kind != "file":
-            continue
-        try:
-            document = json.loads(read(entry.path) or b"")
-        except ValueError as error:
-            found.append(finding("hub.json", where=entry.path, expected="JSON", found=str(error)))
-        else:
-            found += schemas.check(document, schema(name), name=name, where=entry.path)
+        name = JSON_SCHEMAS.get(entry.path)
+        if name is not None and entry.kind == "file":
+            found += _check_schema(entry.path, name, read, schema)
     return found
+
+
+def _check_schema(path: str, name: str, read: Read, schema: Schema) -> tuple[Finding, ...]:
+    try:
+        document = records.document(read, path)
+    except ValueError as error:
+        return (finding("hub.json", where=path, expected="JSON", found=str(error)),)
+    return schemas.check(document, schema(name), name=name, where=path)
 
 
 def _check_marker(read: Read) -> list[Finding]:
@@ -92,16 +97,34 @@ def _check_chain(read: Read, digests: Mapping[str, str]) -> list[Finding]:
     return found
 
 
+def _check_accounted(read: Read, digests: Mapping[str, str]) -> list[Finding]:
+    folders = {path.rpartition("/")[0] + "/" for path, _ in records.stages(read)}
+    return [
+        finding("hub.extra", where=path, expected="a file of a stage with a record", found="none")
+        for path in digests
+        if path not in NOT_OF_A_STAGE and not path.startswith(tuple(folders))
+    ]
+
+
 def _check_stage(
-    path: str, record: Mapping[str, Any], read: Read, digests: Mapping[str, str]
+    path: str,
+    record: Mapping[str, Any],
+    read: Read,
+    digests: Mapping[str, str],
+    schema: Schema,
 ) -> list[Finding]:
+    if records.stage_path(record["stage"]) != path:
+        place = records.stage_path(record["stage"])
+        return [
+            finding("hub.stage", where=path, pointer="/stage", expected=place, found=path)
+        ]
     found = [
         *_check_outputs(path, record, digests),
         *_check_logs(path, record, digests),
         *_check_verdict(path, record, read),
     ]
     if record["stage"] in report.RUN_STAGES:
-        found += check_run(record["stage"], read, digests)
+        found += check_run(record, read, digests, schema)
     return found
 
 
@@ -146,6 +169,7 @@ def _check_verdict(path: str, record: Mapping[str, Any], read: Read) -> list[Fin
         "/verdict": "fail" if derived else "pass",
         "/findings": [item.as_record() for item in derived],
         "/tests": judge.test_counts(record, read),
+        "/exit_code": judge.exit_code(record, passed=not derived),
     }
     return [
         finding(
@@ -157,35 +181,57 @@ def _check_verdict(path: str, record: Mapping[str, Any], read: Read) -> list[Fin
         )
         for pointer, value in expected.items()
         if record[pointer[1:]] != value
-    ] + _check_exit(path, record)
+    ]
 
 
-def _check_exit(path: str, record: Mapping[str, Any]) -> list[Finding]:
-    if (record["verdict"] == "pass") == (record["exit_code"] == 0):
+def check_run(
+    record: Mapping[str, Any], read: Read, digests: Mapping[str, str], schema: Schema
+) -> list[Finding]:
+    """Return what is wrong with the manifest of a run and with what its jobs left.
+
+    record: of the stage; its command's log and the run's own documents are no job's.
+    """
+    run = records.run_of(read, record["stage"])
+    if run is None:
+        return []
+    folder = layout.STAGE_DIRECTORIES[record["stage"]]
+    where = f"{folder}/{layout.MANIFEST}"
+    found = list(manifest.check(run.manifest, run.skips, None, where=where))
+    found += _check_kind(record["stage"], run.manifest, where)
+    found += _check_jobs_files(folder, run.manifest, digests)
+    for job, result in zip(run.manifest["jobs"], run.manifest["execution_results"], strict=False):
+        if result["status"] in (manifest.SUCCEEDED, manifest.FAILED):
+            found += _check_job(job, result, run.manifest["settings"], read, digests, schema)
+    return found
+
+
+def _check_kind(stage: str, document: Mapping[str, Any], where: str) -> list[Finding]:
+    planned_only = stage == "dry-run"
+    if document["dry_run"] is planned_only:
         return []
     return [
         finding(
-            "hub.verdict",
-            where=path,
-            pointer="/exit_code",
-            expected="0 exactly where the verdict is pass",
-            found=f"{record['exit_code']} with {record['verdict']}",
+            "hub.stage",
+            where=where,
+            pointer="/dry_run",
+            expected=f"{planned_only}, as in a {stage}",
+            found=str(document["dry_run"]),
         )
     ]
 
 
-def check_run(stage: str, read: Read, digests: Mapping[str, str]) -> list[Finding]:
-    """Return what is wrong with the manifest of a run and with what its jobs left."""
-    run = records.run_of(read, stage)
-    if run is None:
-        return []
-    folder = layout.STAGE_DIRECTORIES[stage]
-    where = f"{folder}/{layout.MANIFEST}"
-    found = list(manifest.check(run.manifest, run.skips, None, where=where))
-    for job, result in zip(run.manifest["jobs"], run.manifest["execution_results"], strict=False):
-        if result["status"] in (manifest.SUCCEEDED, manifest.FAILED):
-            found += _check_job(job, result, run.manifest["settings"], read, digests)
-    return found
+def _check_jobs_files(
+    folder: str, document: Mapping[str, Any], digests: Mapping[str, str]
+) -> list[Finding]:
+    """Return the files below a run's folder that lie in no job's folder."""
+    homes = tuple(job["output_dir"] + "/" for job in document["jobs"])
+    return [
+        finding("hub.extra", where=path, expected="a file of a job in the manifest", found="none")
+        for path in digests
+        if path.startswith(f"{folder}/")
+        and "/" in path.removeprefix(f"{folder}/")
+        and not path.startswith(homes)
+    ]
 
 
 def _check_job(
@@ -194,11 +240,16 @@ def _check_job(
     settings: Mapping[str, Any],
     read: Read,
     digests: Mapping[str, str],
+    schema: Schema,
 ) -> list[Finding]:
     found = _check_job_logs(job, result, read)
     path = f"{job['output_dir']}/{layout.RESULT}"
-    attestation = records.document(read, path)
+    # What a failed job left may be anything; only a success must be attested.
     if result["status"] == manifest.SUCCEEDED:
+        broken = read(path) is not None and _check_schema(path, "attestation", read, schema)
+        if broken:
+            return [*found, *broken]
+        attestation = records.document(read, path)
         found += _check_attested(job, settings, attestation, path, digests)
         found += [
             finding(
@@ -261,9 +312,9 @@ def _check_attested(
 
 
 def _check_derived(read: Read) -> list[Finding]:
-    derived = {layout.SUMMARY: report.summary(read), layout.BLOCKER: report.blocker(read)}
-    if not records.stages(read):
-        return []
+    derived: dict[str, bytes | None] = {layout.SUMMARY: None, layout.BLOCKER: None}
+    if records.stages(read):
+        derived = {layout.SUMMARY: report.summary(read), layout.BLOCKER: report.blocker(read)}
     return [
         finding(
             "hub.derived",

@@ -23,14 +23,7 @@ from harness import (
     terminal,
 )
 from harness.design import StudyDesign
-from harness.errors import (
-    EXIT_FAILED,
-    EXIT_INPUT,
-    EXIT_INTERRUPTED,
-    EXIT_OK,
-    HarnessError,
-    InputInvalid,
-)
+from harness.errors import EXIT_FAILED, HarnessError, InputInvalid
 from harness.model import Gate, ReconstructionSettings
 from harness.resources import REPOSITORY
 from harness.stages.transcript import Transcript
@@ -186,7 +179,7 @@ def _record(stage: Stage, started_at: str, elapsed_s: float) -> dict[str, Any]:
     return {
         **draft,
         "verdict": "pass" if passed else "fail",
-        "exit_code": _exit_code(draft, passed),
+        "exit_code": judge.exit_code(draft, passed=passed),
         "findings": [item.as_record() for item in found],
         "tests": judge.test_counts(draft, read),
     }
@@ -211,21 +204,6 @@ def _refused(error: HarnessError | None) -> dict[str, Any] | None:
         "exit_code": error.exit_code,
         "findings": [item.as_record() for item in error.findings],
     }
-
-
-def _exit_code(draft: Mapping[str, Any], passed: bool) -> int:
-    if passed:
-        return EXIT_OK
-    if draft["interrupted"]:
-        return EXIT_INTERRUPTED
-    if draft["refused"]:
-        return draft["refused"]["exit_code"]
-    if any(gate["verdict"] == "fail" for gate in draft["gates"]):
-        return EXIT_INPUT
-    if draft["stage"] in ("dry-run", "real-run"):
-        codes = [command["returncode"] for command in draft["commands"]]
-        return next((code for code in codes if code > 0), EXIT_FAILED)
-    return EXIT_FAILED
 
 
 def _tell(request: StageRequest, record: Mapping[str, Any], head: str) -> None:
