@@ -49,9 +49,11 @@ def options(names: dict[str, str]) -> list[str]:
     ]
 
 
-def new_hub(session: nox.Session, harness: list[str]) -> str:
-    """Return the path of a hub that the harness just made."""
-    answer = session.run(*harness, "new-hub", external=True, silent=True, stderr=None, log=False)
+def new_hub(session: nox.Session, harness: list[str], arguments: list[str]) -> str:
+    """Return the path of a hub that the harness just made, once it found the arguments sound."""
+    answer = session.run(
+        *harness, "new-hub", *arguments, external=True, silent=True, stderr=None, log=False
+    )
     return str(answer or "").strip()
 
 
@@ -60,20 +62,12 @@ def stage(
 ) -> None:
     """Run one stage of the harness into this call's hub."""
     harness = [str(programs(session, environment) / "python"), "-m", "harness"]
-    if not _hub:
-        _hub.append(os.environ.get("HUB") or new_hub(session, harness))
     inputs = options({"PRESET": "--preset"}) or [f"--preset={preset}"]
     inputs += options({"BASE": "--base"})
-    session.run(
-        *harness,
-        "stage",
-        name,
-        f"--hub={_hub[0]}",
-        *inputs,
-        *arguments,
-        *session.posargs,
-        external=True,
-    )
+    words = [*inputs, *arguments, *session.posargs]
+    if not _hub:
+        _hub.append(os.environ.get("HUB") or new_hub(session, harness, words))
+    session.run(*harness, "stage", name, f"--hub={_hub[0]}", *words, external=True)
 
 
 def check(session: nox.Session, program: str, *arguments: str) -> None:

@@ -6,9 +6,13 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from harness import layout, reconstruction, terminal
 from harness.errors import EXIT_OK, HubDamaged, InputInvalid
+
+if TYPE_CHECKING:
+    from harness.design import StudyDesign
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,8 +57,15 @@ def _add_check(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_new_hub(commands: argparse._SubParsersAction) -> None:
-    command = commands.add_parser("new-hub", help="make an empty, sealed hub and print its path")
+    command = commands.add_parser(
+        "new-hub",
+        help="make an empty, sealed hub and print its path",
+        description="The options of the hub's first stage, if given, are checked beforehand, so "
+        "that a wrong one leaves no hub behind.",
+    )
     _add_study(command)
+    _add_inputs(command)
+    reconstruction.add_selection(command)
     command.set_defaults(work=_new_hub)
 
 
@@ -141,6 +152,7 @@ def _new_hub(options: argparse.Namespace) -> int:
     from harness import hub, provenance
 
     design = reconstruction.get_study_design(options.study)
+    _checked(design, options)
     reports = Path(layout.reports(design.initiative))
     made = hub.create(reports, design.initiative, design.hub_slug, provenance.now)
     terminal.say(made.as_posix())
@@ -148,7 +160,7 @@ def _new_hub(options: argparse.Namespace) -> int:
 
 
 def _stage(options: argparse.Namespace) -> int:
-    from harness import matrix, resources, stages
+    from harness import resources, stages
 
     design = reconstruction.get_study_design(options.study)
     return stages.run(
@@ -156,15 +168,23 @@ def _stage(options: argparse.Namespace) -> int:
             stage=options.stage,
             hub=options.hub,
             design=design,
-            preset=reconstruction.known_preset(design, options.preset),
-            filters=matrix.check_filters(design, reconstruction.requested_filters(options)),
-            settings=reconstruction.settings_from(design, options),
+            **_checked(design, options),
             study_path=options.study or resources.DEFAULT_STUDY,
             base_npz=options.base,
             allow_missing_phase_d=options.allow_missing_phase_d,
             words=reconstruction.selection_words(options),
         )
     )
+
+
+def _checked(design: StudyDesign, options: argparse.Namespace) -> dict[str, Any]:
+    from harness import matrix
+
+    return {
+        "preset": reconstruction.known_preset(design, options.preset),
+        "filters": matrix.check_filters(design, reconstruction.requested_filters(options)),
+        "settings": reconstruction.settings_from(design, options),
+    }
 
 
 def _verify(options: argparse.Namespace) -> int:

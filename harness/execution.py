@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness import evidence, files, gates, hub, layout, manifest, matrix, provenance, rules, runner
+from harness import files, gates, hub, layout, manifest, matrix, provenance, rules
 from harness.design import StudyDesign
+from harness.dispatch import Dispatch, Say
 from harness.errors import (
-    EXIT_FAILED,
     EXIT_OK,
     InputInvalid,
-    JobFailed,
     NothingSelected,
     UsageError,
 )
@@ -24,14 +22,13 @@ from harness.ledger import Ledger
 from harness.model import CellKey, Finding, Gate, ReconstructionJob, ReconstructionSettings
 from harness.rules import finding
 
-Say = Callable[[str], object]
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What one run is asked to do.
 
     filters: as `matrix.check_filters` returns them.
+    parallel: how many jobs run side by side, each with one thread.
     program: what follows the interpreter in a child's command; None for the real child.
     """
 
@@ -42,6 +39,7 @@ class Request:
     allow_missing_phase_d: bool = False
     dry_run: bool = False
     fail_fast: bool = False
+    parallel: int = 1
     program: tuple[str, ...] | None = None
 
 
@@ -82,7 +80,9 @@ def execute(request: Request, say: Say = print) -> int:
     if request.dry_run:
         say("dry run: nothing is launched")
         return EXIT_OK
-    return launch_all(checked, ledger, say, fail_fast=request.fail_fast)
+    parallel = min(request.parallel, len(checked.plan.jobs))
+    dispatch = Dispatch(ledger, child_argv, checked.findings, say, parallel)
+    return dispatch.run(checked.plan.jobs, fail_fast=request.fail_fast)
 
 
 def make_plan(request: Request) -> matrix.Plan:
@@ -107,9 +107,7 @@ def make_plan(request: Request) -> matrix.Plan:
     return plan
 
 
-def _missing_inputs(
-    request: Request, jobs: Sequence[ReconstructionJob]
-) -> Iterator[Finding]:
+def _missing_inputs(request: Request, jobs: Sequence[ReconstructionJob]) -> Iterator[Finding]:
     """Yield a finding for each missing input, or one for a root where the root is at fault."""
     for phase, root in (("C", request.roots.phase_c), ("D", request.roots.phase_d)):
         wanted = [job for job in jobs if request.design.view(job.key.view).phase == phase]
@@ -232,62 +230,6 @@ def child_argv(job: ReconstructionJob) -> list[str]:
         *job.program,
         *(str(word) for option in options.items() for word in option),
     ]
-
-
-def launch_all(checked: Checked, ledger: Ledger, say: Say, *, fail_fast: bool) -> int:
-    """Run the jobs in order; a failing one does not stop the others unless fail_fast."""
-    waiting = list(checked.plan.jobs)
-    failed = 0
-    try:
-        while waiting and not (failed and fail_fast):
-            job = waiting.pop(0)
-            failed += not launch(job, checked.findings[job.key], ledger, say)
-    finally:
-        for job in waiting:
-            ledger.set(job.key, status=manifest.NOT_LAUNCHED)
-    say(f"{len(checked.plan.jobs)} jobs, {failed} failed, {len(waiting)} not launched")
-    return EXIT_FAILED if failed else EXIT_OK
-
-
-def launch(job: ReconstructionJob, notes: tuple[Finding, ...], ledger: Ledger, say: Say) -> bool:
-    """Run and reconcile one job, its state kept in the ledger; return whether it succeeded."""
-    say(f"job {job.key}: running")
-    started, clock = provenance.iso_now(), time.monotonic()
-    ledger.set(job.key, status=manifest.RUNNING, started_at=started)
-    facts: dict[str, Any] = {"status": manifest.INTERRUPTED}
-    try:
-        facts = outcome(job, say)
-    finally:
-        result = {
-            **ledger.result(job.key),
-            **facts,
-            "finished_at": provenance.iso_now(),
-            "elapsed_s": round(time.monotonic() - clock, 3),
-        }
-        text = evidence.job_log(job, result, child_argv(job), notes)
-        files.write_new(Path(job.output_dir) / layout.JOB_LOG, text)
-        ledger.set(job.key, **result)
-        say(f"job {job.key}: {result['status']} after {result['elapsed_s']} s")
-    return facts["status"] == manifest.SUCCEEDED
-
-
-def outcome(job: ReconstructionJob, say: Say) -> dict[str, Any]:
-    """Run one child and return what became of it, as facts for the manifest."""
-    try:
-        done = runner.run_job(job, child_argv(job), Path(job.log_path))
-    except JobFailed as error:
-        say(str(error))
-        return {"status": manifest.FAILED, "returncode": error.returncode}
-    proof = evidence.reconcile_job(job)
-    for item in proof.findings:
-        say(rules.as_text(item))
-    agrees = not rules.errors(proof.findings)
-    return {
-        "status": manifest.SUCCEEDED if agrees else manifest.FAILED,
-        "returncode": done.returncode,
-        "findings": [item.as_record() for item in proof.findings],
-        **manifest.attested_facts(proof.attestation),
-    }
 
 
 def _say_plan(checked: Checked, document: Mapping[str, Any], say: Say) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from harness import files, layout, manifest, provenance
@@ -10,11 +11,15 @@ from harness.model import CellKey
 
 
 class Ledger:
-    """The manifest of a run; the one place through which a job changes its state."""
+    """The manifest of a run; the one place through which a job changes its state.
+
+    Jobs that run side by side may use it from their threads.
+    """
 
     def __init__(self, artifact_root: Path, document: dict[str, Any]) -> None:
         self.path = artifact_root / layout.MANIFEST
         self.document = document
+        self._lock = Lock()
         files.write_json(self.path, document)
 
     def result(self, key: CellKey) -> dict[str, Any]:
@@ -24,7 +29,9 @@ class Ledger:
 
     def set(self, key: CellKey, **facts: Any) -> dict[str, Any]:
         """Put facts into one job's result, write the manifest atomically, return the result."""
-        result = {**self.result(key), **facts}
-        self.document = manifest.with_result(self.document, result, updated_at=provenance.iso_now())
-        files.write_json(self.path, self.document, new=False)
+        with self._lock:
+            result = {**self.result(key), **facts}
+            updated_at = provenance.iso_now()
+            self.document = manifest.with_result(self.document, result, updated_at=updated_at)
+            files.write_json(self.path, self.document, new=False)
         return result

@@ -31,7 +31,9 @@ __all__ = [
 
 
 FILTERS = ("dose", "view", "split", "gridsize")
+AUTO = "auto"
 OPTIONS = {
+    "parallel": AUTO,
     "num_epochs": None,
     "batch_size": None,
     "seed": None,
@@ -126,6 +128,12 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         help="skip jobs without their Phase D input instead of failing",
     )
     parser.add_argument("--fail-fast", action="store_true", help="stop at the first failed job")
+    parser.add_argument(
+        "--parallel",
+        default=AUTO,
+        metavar="N",
+        help="jobs side by side, one thread each; default: one a core, and one with --device cuda",
+    )
     parser.add_argument("--num-epochs", metavar="N", help="default: the study's")
     parser.add_argument("--batch-size", metavar="N", help="default: the study's")
     parser.add_argument("--seed", metavar="N", help="default: the study's")
@@ -168,6 +176,7 @@ def _run(options: argparse.Namespace) -> int:
         settings=settings_from(design, options),
         dry_run=options.dry_run,
         fail_fast=options.fail_fast,
+        parallel=parallel_from(options),
     )
     return execution.execute(request, terminal.say)
 
@@ -218,6 +227,15 @@ def settings_from(design: StudyDesign, options: argparse.Namespace) -> Reconstru
         initial_object=options.initial_object,
         **given,
     )
+
+
+def parallel_from(options: argparse.Namespace) -> int:
+    """Return how many jobs may run side by side; a GPU is not shared unless asked for."""
+    from harness import provenance
+
+    if options.parallel != AUTO:
+        return terminal.whole_number(options.parallel, "parallel", 1)
+    return 1 if options.device == "cuda" else provenance.usable_cores()
 
 
 def _default_settings(design: StudyDesign) -> ReconstructionSettings:

@@ -41,14 +41,47 @@ class Completed:
     timed_out: bool = False
 
 
-def terminal(data: bytes) -> None:
-    """Write bytes to this process's standard output at once."""
+class Stop:
+    """Ends every child that runs under it, now and later; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._children: set[subprocess.Popen[bytes]] = set()
+        self._stopped = False
+
+    def is_set(self) -> bool:
+        """Return whether the children were told to end."""
+        return self._stopped
+
+    def now(self) -> None:
+        """End all children of the moment, and each that is attached from now on."""
+        with self._lock:
+            self._stopped = True
+            children = list(self._children)
+        for child in children:
+            _end(child, GRACE_S)
+
+    def attach(self, child: subprocess.Popen[bytes]) -> None:
+        """Take a child under it."""
+        with self._lock:
+            self._children.add(child)
+        if self._stopped:
+            _end(child, GRACE_S)
+
+    def detach(self, child: subprocess.Popen[bytes]) -> None:
+        """Let go of a child that has ended."""
+        with self._lock:
+            self._children.discard(child)
+
+
+def terminal(data: bytes, prefix: bytes = b"") -> None:
+    """Write bytes to this process's standard output at once, in one piece."""
     stream = getattr(sys.stdout, "buffer", None)
     if stream is None:
-        sys.stdout.write(data.decode(errors="replace"))
+        sys.stdout.write((prefix + data).decode(errors="replace"))
     else:
         sys.stdout.flush()
-        stream.write(data)
+        stream.write(prefix + data)
     sys.stdout.flush()
 
 
@@ -60,12 +93,14 @@ def stream(
     environment: Mapping[str, str] | None = None,
     timeout_s: float | None = None,
     grace_s: float = GRACE_S,
+    stop: Stop | None = None,
 ) -> Completed:
     """Run a child with stdout and stderr in one stream, each line to every sink as it comes.
 
     Paths of this machine are shortened in what the sinks get (`provenance.redact`).
     The child, with all that it started in its process group, is ended and waited for when this
-    process is interrupted or time runs out: SIGTERM, and SIGKILL after grace_s seconds.
+    process is interrupted, time runs out or `stop` says so: SIGTERM, and SIGKILL after grace_s
+    seconds.
     Raises UsageError where the program cannot be started.
     """
     started, clock = provenance.now(), time.monotonic()
@@ -87,6 +122,8 @@ def stream(
     with child:
         if timeout_s is not None:
             alarm.start()
+        stop = stop or Stop()
+        stop.attach(child)
         try:
             for said in iter(child.stdout.readline, b""):
                 line = provenance.redact(said)
@@ -99,6 +136,7 @@ def stream(
             raise
         finally:
             alarm.cancel()
+            stop.detach(child)
     return Completed(
         argv=tuple(argv),
         returncode=returncode,
@@ -110,8 +148,15 @@ def stream(
     )
 
 
-def run_job(job: ReconstructionJob, argv: Sequence[str], log_path: Path) -> Completed:
-    """Run one job's child, live to the terminal and into its log; raise JobFailed on failure.
+def run_job(
+    job: ReconstructionJob,
+    argv: Sequence[str],
+    log_path: Path,
+    *,
+    sink: Sink = terminal,
+    stop: Stop | None = None,
+) -> Completed:
+    """Run one job's child, live to the sink and into its log; raise JobFailed on failure.
 
     The log has a header (job, argv, start) and a footer (return code or signal, end) around
     the child's own words.  It must not exist yet: nothing is overwritten.
@@ -120,7 +165,7 @@ def run_job(job: ReconstructionJob, argv: Sequence[str], log_path: Path) -> Comp
     with open_new(log_path) as log:
         log.write(_header(job, argv))
         try:
-            done = stream(argv, (terminal, log.write))
+            done = stream(argv, (sink, log.write), stop=stop)
         except BaseException as error:
             log.write(footer(f"interrupted ({type(error).__name__})", provenance.iso_now()))
             raise

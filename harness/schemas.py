@@ -18,8 +18,16 @@ def check(
     Never raises on data.  Source: JSON Schema draft 2020-12, `jsonschema` 4.
     """
     from jsonschema import Draft202012Validator
+    from referencing import Registry
+    from referencing.jsonschema import DRAFT202012
 
-    validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    # Crawled once: without this, every reference is looked for in the whole schema anew.
+    registry = Registry().with_resource(schema.get("$id", ""), DRAFT202012.create_resource(schema))
+    validator = Draft202012Validator(
+        schema,
+        registry=registry.crawl(),
+        format_checker=Draft202012Validator.FORMAT_CHECKER,
+    )
     errors = sorted(validator.iter_errors(document), key=lambda error: list(map(str, error.path)))
     return tuple(
         finding(

@@ -8,17 +8,17 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from types import FrameType
+from typing import TextIO
 
 from harness.errors import EXIT_BUG, EXIT_INTERRUPTED, HarnessError, UsageError
 from harness.model import Finding
-
 
 MAX_DIGITS = 18
 
 
 def say(text: str) -> None:
     """Write a line to standard output, at once."""
-    print(text, flush=True)
+    _print(text, sys.stdout)
 
 
 def translate(work: Callable[[], int], *, as_json: bool = False) -> int:
@@ -53,7 +53,7 @@ def tell(message: str, findings: Sequence[Finding], *, as_json: bool) -> None:
         return
     from harness.rules import as_text
 
-    print("\n".join([f"error: {message}", *map(as_text, findings)]), file=sys.stderr, flush=True)
+    _print("\n".join([f"error: {message}", *map(as_text, findings)]), sys.stderr)
 
 
 def whole_number(text: str, name: str, at_least: int) -> int:
@@ -63,6 +63,13 @@ def whole_number(text: str, name: str, at_least: int) -> int:
     if len(text) > MAX_DIGITS:
         raise UsageError(f"--{name} has {len(text)} digits; give at most {MAX_DIGITS}")
     return int(text)
+
+
+def _print(text: str, stream: TextIO) -> None:
+    """Write a line; the bytes of a file name that the terminal has no letter for are escaped."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    shown = text.encode(encoding, errors="backslashreplace").decode(encoding)
+    print(shown, file=stream, flush=True)
 
 
 def _heeded() -> list[signal.Signals]:

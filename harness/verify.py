@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harness import canonical, judge, layout, manifest, records, report, schemas
-from harness.model import Finding
+from harness.model import CellKey, Finding
 from harness.records import Read
 from harness.rules import finding
 from harness.seal import Entry
@@ -115,9 +115,7 @@ def _check_stage(
 ) -> list[Finding]:
     if records.stage_path(record["stage"]) != path:
         place = records.stage_path(record["stage"])
-        return [
-            finding("hub.stage", where=path, pointer="/stage", expected=place, found=path)
-        ]
+        return [finding("hub.stage", where=path, pointer="/stage", expected=place, found=path)]
     found = [
         *_check_outputs(path, record, digests),
         *_check_logs(path, record, digests),
@@ -267,14 +265,19 @@ def _check_job(
 
 def _check_job_logs(job: Mapping[str, Any], result: Mapping[str, Any], read: Read) -> list[Finding]:
     log = read(job["log_path"])
-    own = read(f"{job['output_dir']}/{layout.JOB_LOG}")
+    own_path = f"{job['output_dir']}/{layout.JOB_LOG}"
+    own = read(own_path)
+    key = CellKey(job["dose"], job["view"], job["split"])
     found = [
         finding("hub.job-log", where=path, expected="the job's log", found="no such file")
-        for path, data in (
-            (job["log_path"], log),
-            (f"{job['output_dir']}/{layout.JOB_LOG}", own),
-        )
+        for path, data in ((job["log_path"], log), (own_path, own))
         if data is None
+    ]
+    heads = {job["log_path"]: (f"# job: {key}", log), own_path: (f"job: {key}", own)}
+    found += [
+        finding("hub.job-log", where=path, pointer="line 1", expected=head, found=first)
+        for path, (head, data) in heads.items()
+        if data is not None and (first := _first_line(data)) != head
     ]
     ended = judge.returncode_in_log(log) if log is not None else result["returncode"]
     if ended != result["returncode"]:
@@ -288,6 +291,10 @@ def _check_job_logs(job: Mapping[str, Any], result: Mapping[str, Any], read: Rea
             )
         )
     return found
+
+
+def _first_line(data: bytes) -> str:
+    return canonical.short(data.partition(b"\n")[0].decode(errors="replace"))
 
 
 def _check_attested(

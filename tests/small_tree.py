@@ -27,6 +27,7 @@ FILES = {
     "pyproject.toml": '[tool.pytest.ini_options]\naddopts = "-p no:hypothesispytest -p no:cacheprovider"\n',
     "harness/jobs/ptychi_lsqml.py": f'''"""Stands in for the real child."""
 import os, runpy, sys
+print("pid", os.getpid(), flush=True)
 sys.argv += os.environ.get("{CHILD_WORDS}", "").split()
 runpy.run_path({str(REPOSITORY / "tests/children/child.py")!r}, run_name="__main__")
 ''',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -85,22 +86,29 @@ def run_stage(request: StageRequest, step: Step) -> int:
         stage = Stage(request, folder, Transcript(request.hub), _roots(request, folder))
         stage.transcript.open(folder / step.first_log)
         stage.transcript.say(f"# stage {request.stage} started {started}")
-        try:
-            _gate_and_run(stage, step)
-        except KeyboardInterrupt:
-            stage.interrupted = True
-        except HarnessError as error:
-            stage.refused = error
-            stage.transcript.say(f"error: {error}")
-            for item in error.findings:
-                stage.transcript.say(rules.as_text(item))
-        finally:
-            stage.transcript.close()
+        _carry_out(stage, step)
         record = _record(stage, started, round(time.monotonic() - clock, 3))
         files.write_json(folder / layout.STAGE_RECORD, record)
         head = publish.derive_and_seal(request.hub)
     _tell(request, record, head)
     return record["exit_code"]
+
+
+def _carry_out(stage: Stage, step: Step) -> None:
+    """Gate and run; whatever ends it early is kept, so that the record can say so."""
+    try:
+        _gate_and_run(stage, step)
+    except KeyboardInterrupt:
+        stage.interrupted = True
+    except HarnessError as error:
+        stage.refused = error
+        lines = [f"error: {error}", *map(rules.as_text, error.findings)]
+        stage.transcript.say("\n".join(lines))
+    except Exception as error:  # noqa: BLE001 - a bug must not leave a hub half written
+        stage.refused = HarnessError(f"a bug in the harness: {type(error).__name__}: {error}")
+        stage.transcript.say(provenance.redact(traceback.format_exc().encode()).decode())
+    finally:
+        stage.transcript.close()
 
 
 def _gate_and_run(stage: Stage, step: Step) -> None:

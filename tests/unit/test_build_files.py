@@ -231,7 +231,7 @@ def test_nox_lists_the_sessions_with_what_each_is_for(tree):
 def test_one_nox_call_makes_one_hub_for_all_its_stages(tree):
     nox(tree)
     assert harness_calls(tree) == [
-        ["new-hub"],
+        ["new-hub", "--preset=smoke"],
         ["stage", "red", f"--hub={HUB}", "--preset=smoke"],
         ["stage", "green", f"--hub={HUB}", "--preset=smoke"],
         ["stage", "collect", f"--hub={HUB}", "--preset=smoke"],

@@ -1,0 +1,120 @@
+"""Launch the jobs of a plan, some side by side, and record what becomes of each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from harness import evidence, files, layout, manifest, provenance, rules, runner
+from harness.errors import EXIT_FAILED, EXIT_OK, JobFailed
+from harness.ledger import Ledger
+from harness.model import CellKey, Finding, ReconstructionJob
+
+Say = Callable[[str], object]
+MakeArgv = Callable[[ReconstructionJob], list[str]]
+
+
+class Dispatch:
+    """The jobs of one run on their way through `parallel` places.
+
+    notes: findings on each input, for the job's log.  make_argv: gives a job's command.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        make_argv: MakeArgv,
+        notes: Mapping[CellKey, tuple[Finding, ...]],
+        say: Say,
+        parallel: int,
+    ) -> None:
+        self.ledger = ledger
+        self.make_argv = make_argv
+        self.notes = notes
+        self.say = say
+        self.parallel = parallel
+        self.stop = runner.Stop()
+
+    def run(self, jobs: Sequence[ReconstructionJob], *, fail_fast: bool) -> int:
+        """Run the jobs, in order as places come free; return the run's exit code.
+
+        A failing job does not stop the others; with fail_fast no further one is launched.  An
+        interrupt ends the children, records them as interrupted, and is raised again.
+        """
+        with ThreadPoolExecutor(self.parallel) as pool:
+            places = {pool.submit(self.launch, job): job for job in jobs}
+            try:
+                failed = self._watch(places, fail_fast=fail_fast)
+            except BaseException:
+                self._withdraw(places)
+                self.stop.now()
+                raise
+            finally:
+                pool.shutdown(wait=True)
+                left = [job for place, job in places.items() if place.cancelled()]
+                for job in left:
+                    self.ledger.set(job.key, status=manifest.NOT_LAUNCHED)
+        self.say(f"{len(jobs)} jobs, {failed} failed, {len(left)} not launched")
+        return EXIT_FAILED if failed else EXIT_OK
+
+    def _watch(self, places: Mapping[Future[bool], ReconstructionJob], *, fail_fast: bool) -> int:
+        failed = 0
+        for place in as_completed(places):
+            failed += not (place.cancelled() or place.result())
+            if failed and fail_fast:
+                self._withdraw(places)
+        return failed
+
+    def _withdraw(self, places: Mapping[Future[bool], ReconstructionJob]) -> None:
+        for place in places:
+            place.cancel()
+
+    def launch(self, job: ReconstructionJob) -> bool:
+        """Run and reconcile one job, its state kept in the ledger; return whether it succeeded."""
+        self.say(f"job {job.key}: running")
+        clock = time.monotonic()
+        self.ledger.set(job.key, status=manifest.RUNNING, started_at=provenance.iso_now())
+        facts: dict[str, Any] = {"status": manifest.INTERRUPTED}
+        try:
+            facts = self.outcome(job)
+        finally:
+            elapsed_s = round(time.monotonic() - clock, 3)
+            finished_at = provenance.iso_now()
+            result = {
+                **self.ledger.result(job.key),
+                **facts,
+                "finished_at": finished_at,
+                "elapsed_s": elapsed_s,
+            }
+            text = evidence.job_log(job, result, self.make_argv(job), self.notes[job.key])
+            files.write_new(Path(job.output_dir) / layout.JOB_LOG, text)
+            self.ledger.set(job.key, **result)
+            self.say(f"job {job.key}: {result['status']} after {elapsed_s} s")
+        return facts["status"] == manifest.SUCCEEDED
+
+    def outcome(self, job: ReconstructionJob) -> dict[str, Any]:
+        """Run one child and return what became of it, as facts for the manifest."""
+        sink = runner.terminal
+        if self.parallel > 1:
+            sink = partial(runner.terminal, prefix=f"[{job.key}] ".encode())
+        try:
+            log_path = Path(job.log_path)
+            done = runner.run_job(job, self.make_argv(job), log_path, sink=sink, stop=self.stop)
+        except JobFailed as error:
+            self.say(str(error))
+            status = manifest.INTERRUPTED if self.stop.is_set() else manifest.FAILED
+            return {"status": status, "returncode": error.returncode}
+        proof = evidence.reconcile_job(job)
+        for item in proof.findings:
+            self.say(rules.as_text(item))
+        agrees = not rules.errors(proof.findings)
+        return {
+            "status": manifest.SUCCEEDED if agrees else manifest.FAILED,
+            "returncode": done.returncode,
+            "findings": [item.as_record() for item in proof.findings],
+            **manifest.attested_facts(proof.attestation),
+        }
