@@ -6,7 +6,7 @@
 
 PYTHON ?= python3
 override DATA := PYTHON DOSE VIEW SPLIT GRIDSIZE EPOCHS DEVICE SEED INITIAL_OBJECT \
-                 FAIL_FAST PRESET BASE HUB
+                 PARALLEL FAIL_FAST PRESET BASE HUB
 $(foreach name,$(DATA),$(eval override $(name) := $$(value $(name))))
 export $(DATA)
 # Without this, make would hand its command line on to every make below it.
@@ -31,6 +31,7 @@ help: ## list the targets (the default)
 	@echo 'Variables, as in make real-run DOSE=1000 VIEW=dense SPLIT=train EPOCHS=100:'
 	@echo '  DOSE VIEW SPLIT GRIDSIZE                   which jobs'
 	@echo '  EPOCHS DEVICE SEED INITIAL_OBJECT          how they are reconstructed'
+	@echo '  PARALLEL                                   jobs side by side; default: one a core'
 	@echo '  FAIL_FAST=1                                stop at the first job that fails'
 	@echo '  PRESET BASE                                which inputs: default or smoke; a base NPZ'
 	@echo '  HUB                                        add to this hub in place of a new one'

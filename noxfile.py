@@ -26,6 +26,7 @@ JOBS = {
     "SPLIT": "--split",
     "GRIDSIZE": "--gridsize",
     "EPOCHS": "--num-epochs",
+    "PARALLEL": "--parallel",
     "DEVICE": "--device",
     "SEED": "--seed",
     "INITIAL_OBJECT": "--initial-object",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from harness import evidence, files, layout, manifest, provenance, rules, runner
 from harness.errors import EXIT_FAILED, EXIT_OK, JobFailed
 from harness.ledger import Ledger
 from harness.model import CellKey, Finding, ReconstructionJob
+
+POLL_S = 0.2
 
 Say = Callable[[str], object]
 MakeArgv = Callable[[ReconstructionJob], list[str]]
@@ -38,6 +41,7 @@ class Dispatch:
         self.say = say
         self.parallel = parallel
         self.stop = runner.Stop()
+        self.closed = threading.Event()
 
     def run(self, jobs: Sequence[ReconstructionJob], *, fail_fast: bool) -> int:
         """Run the jobs, in order as places come free; return the run's exit code.
@@ -46,32 +50,29 @@ class Dispatch:
         interrupt ends the children, records them as interrupted, and is raised again.
         """
         with ThreadPoolExecutor(self.parallel) as pool:
-            places = {pool.submit(self.launch, job): job for job in jobs}
+            places = [pool.submit(self._take_turn, job, fail_fast) for job in jobs]
             try:
-                failed = self._watch(places, fail_fast=fail_fast)
+                # A signal may reach a worker's thread; only a main thread that wakes hears of it.
+                while wait(places, timeout=POLL_S).not_done:
+                    pass
+                succeeded = [place.result() for place in places]
             except BaseException:
-                self._withdraw(places)
+                self.closed.set()
                 self.stop.now()
                 raise
-            finally:
-                pool.shutdown(wait=True)
-                left = [job for place, job in places.items() if place.cancelled()]
-                for job in left:
-                    self.ledger.set(job.key, status=manifest.NOT_LAUNCHED)
-        self.say(f"{len(jobs)} jobs, {failed} failed, {len(left)} not launched")
+        failed, left = succeeded.count(False), succeeded.count(None)
+        self.say(f"{len(jobs)} jobs, {failed} failed, {left} not launched")
         return EXIT_FAILED if failed else EXIT_OK
 
-    def _watch(self, places: Mapping[Future[bool], ReconstructionJob], *, fail_fast: bool) -> int:
-        failed = 0
-        for place in as_completed(places):
-            failed += not (place.cancelled() or place.result())
-            if failed and fail_fast:
-                self._withdraw(places)
-        return failed
-
-    def _withdraw(self, places: Mapping[Future[bool], ReconstructionJob]) -> None:
-        for place in places:
-            place.cancel()
+    def _take_turn(self, job: ReconstructionJob, fail_fast: bool) -> bool | None:
+        """Launch a job unless no more are to be launched; None where it was not."""
+        if self.closed.is_set():
+            self.ledger.set(job.key, status=manifest.NOT_LAUNCHED)
+            return None
+        succeeded = self.launch(job)
+        if fail_fast and not succeeded:
+            self.closed.set()
+        return succeeded
 
     def launch(self, job: ReconstructionJob) -> bool:
         """Run and reconcile one job, its state kept in the ledger; return whether it succeeded."""

@@ -121,7 +121,7 @@ def locked(hub: Path) -> Iterator[None]:
 
 def is_open_stage(hub: Path, folder: Path) -> bool:
     """Tell whether a folder is that of a run which a stage is writing into this hub right now."""
-    runs = [hub / layout.STAGE_DIRECTORIES[stage] for stage in ("dry-run", "real-run")]
+    runs = [hub / layout.STAGE_DIRECTORIES[stage] for stage in layout.RUN_STAGES]
     if not any(run.is_dir() and os.path.samefile(run, folder) for run in runs if folder.is_dir()):
         return False
     if (folder / layout.STAGE_RECORD).exists():

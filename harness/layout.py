@@ -24,6 +24,7 @@ RECONSTRUCTION = "reconstruction.npz"
 AUTHORITATIVE_COMMANDS = "./docs/TESTING_GUIDE.md"
 
 STAGES = ("red", "green", "collect", "dry-run", "real-run")
+RUN_STAGES = ("dry-run", "real-run")
 STAGE_DIRECTORIES = {
     "red": "red",
     "green": "green",

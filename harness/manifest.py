@@ -316,7 +316,9 @@ def _check_outcomes(manifest: Mapping[str, Any], where: str) -> list[Finding]:
         ended = result["status"] in (SUCCEEDED, FAILED)
         errors = [item for item in result["findings"] if item["severity"] == "error"]
         expected = SUCCEEDED if result["returncode"] == 0 and not errors else FAILED
-        if ended == (result["returncode"] is None) or (ended and result["status"] != expected):
+        never_ran = result["status"] in (PLANNED, RUNNING, NOT_LAUNCHED)
+        has_code = result["returncode"] is not None
+        if (never_ran and has_code) or (ended and not (has_code and result["status"] == expected)):
             facts = f"return code {result['returncode']}, {len(errors)} errors"
             found.append(
                 finding(

@@ -9,7 +9,6 @@ from typing import Any
 from harness import layout, records, rules
 from harness.records import Read
 
-RUN_STAGES = ("dry-run", "real-run")
 ATTEMPT_REASONS = 3
 NOTHING = "-"
 FINDINGS = {
@@ -85,11 +84,16 @@ def _failed(read: Read) -> list[tuple[str, Mapping[str, Any]]]:
 def _what_failed(read: Read, record: Mapping[str, Any]) -> list[str]:
     found = [item for gate in record["gates"] for item in gate["findings"]]
     found = [item for item in found if item["severity"] == "error"] + record["findings"]
-    run = records.run_of(read, record["stage"]) if record["stage"] in RUN_STAGES else None
+    run = _run(read, record)
     if run is not None:
         for result in run.manifest["execution_results"]:
             found += result["findings"]
     return [rules.as_text(rules.from_record(item)) for item in found]
+
+
+def _run(read: Read, record: Mapping[str, Any]) -> records.Run | None:
+    stage = record["stage"]
+    return records.run_of(read, stage) if stage in layout.RUN_STAGES else None
 
 
 def _verdicts(stages: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
@@ -123,7 +127,7 @@ def _tests(record: Mapping[str, Any]) -> str:
 
 def _runs(read: Read, stages: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterable[str]:
     for _, record in stages:
-        run = records.run_of(read, record["stage"]) if record["stage"] in RUN_STAGES else None
+        run = _run(read, record)
         if run is None:
             continue
         manifest, skips = run.manifest, run.skips
@@ -200,7 +204,7 @@ def _policies(read: Read, stages: Sequence[tuple[str, Mapping[str, Any]]]) -> st
     inputs = [gate for _, record in stages for gate in record["gates"] if gate["name"] == "inputs"]
     checked = sum(gate["checked"] for gate in inputs)
     broken = sum(item["severity"] == "error" for gate in inputs for item in gate["findings"])
-    runs = [run for stage in RUN_STAGES if (run := records.run_of(read, stage))]
+    runs = [run for stage in layout.RUN_STAGES if (run := records.run_of(read, stage))]
     views = {result["view"] for run in runs for result in run.manifest["execution_results"]}
     torch = {record["versions"].get("torch") for _, record in stages} - {None}
     applied = {

@@ -25,7 +25,7 @@ JSON_SCHEMAS = {
     **{records.stage_path(stage): "stage" for stage in layout.STAGES},
     **{
         f"{layout.STAGE_DIRECTORIES[stage]}/{file}": schema
-        for stage in report.RUN_STAGES
+        for stage in layout.RUN_STAGES
         for file, schema in ((layout.MANIFEST, "manifest"), (layout.SKIP_SUMMARY, "skip_summary"))
     },
 }
@@ -121,7 +121,7 @@ def _check_stage(
         *_check_logs(path, record, digests),
         *_check_verdict(path, record, read),
     ]
-    if record["stage"] in report.RUN_STAGES:
+    if record["stage"] in layout.RUN_STAGES:
         found += check_run(record, read, digests, schema)
     return found
 

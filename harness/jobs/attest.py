@@ -50,7 +50,9 @@ class Run:
 
     losses: one per epoch, each the mean over its minibatches, before their updates.
     options: dotted path -> (pty-chi's default, value used), where they differ.
-    object_: complex64 (H, W).  probe: complex64 (modes, N, N).  positions: (n,), object pixels.
+    object_: complex64 (H, W).  positions: (n,), object pixels.
+    probe: complex64 (modes, N, N) in the files' unitary convention, sqrt(photons): N times what
+    pty-chi holds, whose FFT is unnormalised.
     """
 
     reconstructor: str
@@ -133,7 +135,7 @@ def read_off(task: Any, initial_object: str, failure: str | None, gathered: tupl
         initial_object=initial_object,
         losses=tuple(float(loss) for loss in reconstructor.loss_tracker.table["loss"]),
         object_=task.get_data_to_cpu("object", as_numpy=True)[0],
-        probe=task.get_data_to_cpu("probe", as_numpy=True)[0],
+        probe=_unitary(task.get_data_to_cpu("probe", as_numpy=True)[0]),
         positions_x_px=task.get_probe_positions_x(as_numpy=True),
         positions_y_px=task.get_probe_positions_y(as_numpy=True),
         position_origin_px=(float(origin[0]), float(origin[1])),
@@ -145,6 +147,10 @@ def read_off(task: Any, initial_object: str, failure: str | None, gathered: tupl
         warnings=gathered,
         failure=failure,
     )
+
+
+def _unitary(probe: np.ndarray) -> np.ndarray:
+    return probe * np.float32(probe.shape[-1])
 
 
 def changed_options(

@@ -121,8 +121,8 @@ def _comparison(verdict: Verdict, how: str) -> bytes:
         _image(panels[0], truth, unit, colours, limits, verdict.region)
         _image(panels[1], ours, unit, colours, limits, verdict.region)
         _image(panels[2], difference, unit, "RdBu", (-reach, reach), verdict.region)
-        for axes, name in zip(panels, ("truth", "reconstruction", "difference"), strict=True):
-            axes.set_title(f"{unit.split()[0]}: {name}", fontsize=9)
+        for axes, name in zip(panels, ("truth", "found", "difference"), strict=True):
+            axes.set_title(f"{unit.split()[0]}, {name}", fontsize=8)
     figure.suptitle(
         f"Against the truth ({how}): complex NRMSE {verdict.aligned.nrmse:.3f}, "
         "one complex factor and linear phase removed",

@@ -145,10 +145,15 @@ def _close_gates(stage: Stage) -> list[Gate]:
         return [Gate("inputs", len(error.findings), error.findings)]
     checked = execution.check_plan(request, plan)
     document, skips = execution.plan_records(request, checked)
-    return [
+    closed = [
         gates.input_gate(checked.findings),
         gates.manifest_gate(document, skips, request.design),
     ]
+    if stage.request.stage in layout.RUN_STAGES and not all(gate.passed for gate in closed):
+        # The command that writes these is not reached; what is in breach is a skip all the same.
+        files.write_json(stage.folder / layout.MANIFEST, document)
+        files.write_json(stage.folder / layout.SKIP_SUMMARY, skips)
+    return closed
 
 
 def _roots(request: StageRequest, folder: Path) -> matrix.Roots:
