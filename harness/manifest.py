@@ -5,7 +5,8 @@ Paths in them are relative to the hub, inputs to their root; nothing here touche
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -211,20 +212,20 @@ def _check_totals(
 def _check_cells(
     run: list[CellKey], left: list[CellKey], design: StudyDesign | None, where: str
 ) -> list[Finding]:
-    both = run + left
+    both = Counter(run + left)
     found = [
         finding(
             "manifest.cell-twice",
             where=where,
             pointer=f"/jobs ({key})",
             expected="one outcome for each cell",
-            found=f"{both.count(key)} outcomes",
+            found=f"{times} outcomes",
         )
-        for key in sorted(set(both))
-        if both.count(key) > 1
+        for key, times in sorted(both.items())
+        if times > 1
     ]
     # Without the study, its cells are every combination of what occurs.
-    order = _combinations(both) if design is None else cells(design)
+    order = dict.fromkeys(_combinations(both) if design is None else cells(design))
     found += [
         finding(
             "manifest.cell-lost",
@@ -249,7 +250,8 @@ def _check_cells(
         for key in both
         if key not in order
     ]
-    if [key for key in order if key in run] != [key for key in run if key in order]:
+    selected = set(run)
+    if [key for key in order if key in selected] != [key for key in run if key in order]:
         found.append(
             finding(
                 "manifest.order",
@@ -262,7 +264,8 @@ def _check_cells(
     return found
 
 
-def _combinations(keys: list[CellKey]) -> tuple[CellKey, ...]:
+def _combinations(keys: Iterable[CellKey]) -> tuple[CellKey, ...]:
+    keys = tuple(keys)
     doses = sorted({key.dose_photons for key in keys})
     views = dict.fromkeys(key.view for key in keys)
     splits = dict.fromkeys(key.split for key in keys)
@@ -285,6 +288,7 @@ def _check_results(manifest: Mapping[str, Any], run: list[CellKey], where: str) 
                 )
             )
     results = [_key(result) for result in manifest["execution_results"]]
+    known = set(results)
     found += [
         finding(
             "manifest.result-lost",
@@ -294,7 +298,7 @@ def _check_results(manifest: Mapping[str, Any], run: list[CellKey], where: str) 
             found="none",
         )
         for key in run
-        if key not in results
+        if key not in known
     ]
     if not found and results != run:
         found.append(

@@ -138,5 +138,6 @@ def without(plan: Plan, breaches: Mapping[CellKey, tuple[str, ...]]) -> Plan:
     """Return the plan with each job that has a breach moved to the skips, order kept."""
     jobs = tuple(job for job in plan.jobs if job.key not in breaches)
     moved = [Skip(key, reasons) for key, reasons in breaches.items()]
-    skipped = sorted([*plan.skipped, *moved], key=lambda skip: plan.cells.index(skip.key))
+    places = {key: place for place, key in enumerate(plan.cells)}
+    skipped = sorted([*plan.skipped, *moved], key=lambda skip: places[skip.key])
     return replace(plan, jobs=jobs, skipped=tuple(skipped))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from harness import canonical, manifest, resources, schemas
@@ -55,6 +55,7 @@ def rules(document, skips, design):
     return {item.rule for item in manifest.check(document, skips, design, where=WHERE)}
 
 
+@settings(max_examples=30)
 @given(made())
 def test_what_is_made_has_no_finding_with_and_without_the_study_and_fits_its_schema(case):
     design, document, skips = case
@@ -65,6 +66,7 @@ def test_what_is_made_has_no_finding_with_and_without_the_study_and_fits_its_sch
     assert json.loads(canonical.to_bytes(document)) == document
 
 
+@settings(max_examples=30)
 @given(made(), st.data())
 def test_totals_that_do_not_add_up_are_found(case, data):
     design, document, skips = copy.deepcopy(case)
@@ -75,6 +77,7 @@ def test_totals_that_do_not_add_up_are_found(case, data):
     assert "manifest.totals" in rules(document, skips, design)
 
 
+@settings(max_examples=30)
 @given(made(), st.data())
 def test_a_dropped_a_doubled_and_a_foreign_cell_are_found(case, data):
     design, document, skips = copy.deepcopy(case)
@@ -91,6 +94,7 @@ def test_a_dropped_a_doubled_and_a_foreign_cell_are_found(case, data):
     assert f"manifest.cell-{kind}" in rules(document, skips, design)
 
 
+@settings(max_examples=30)
 @given(made(), st.randoms())
 def test_another_order_of_jobs_or_results_is_found(case, random):
     design, document, skips = copy.deepcopy(case)
@@ -102,6 +106,7 @@ def test_another_order_of_jobs_or_results_is_found(case, random):
         assert "manifest.order" in rules(changed, skips, design)
 
 
+@settings(max_examples=30)
 @given(made(), st.data())
 def test_a_changed_input_or_setting_no_longer_fits_the_plan_s_digest(case, data):
     design, document, skips = copy.deepcopy(case)
@@ -113,6 +118,7 @@ def test_a_changed_input_or_setting_no_longer_fits_the_plan_s_digest(case, data)
     assert "manifest.plan-digest" in rules(document, skips, design)
 
 
+@settings(max_examples=30)
 @given(made(), st.sampled_from(manifest.STATES), st.sampled_from([None, 0, 1, -9]), st.data())
 def test_a_state_goes_with_its_return_code_in_both_lists(case, status, returncode, data):
     design, document, skips = case
@@ -134,6 +140,7 @@ def test_a_state_goes_with_its_return_code_in_both_lists(case, status, returncod
     assert document["updated_at"] != changed["updated_at"]
 
 
+@settings(max_examples=30)
 @given(made(), st.data())
 def test_a_state_in_one_list_only_and_a_lost_result_are_found(case, data):
     design, document, skips = copy.deepcopy(case)
@@ -146,6 +153,7 @@ def test_a_state_in_one_list_only_and_a_lost_result_are_found(case, data):
     assert "manifest.state" in rules(document, skips, design)
 
 
+@settings(max_examples=30)
 @given(made(), st.data(), st.sampled_from(["/etc/passwd", "../outside", "a/../../b"]))
 def test_a_path_that_leaves_the_hub_is_found(case, data, path):
     design, document, skips = copy.deepcopy(case)
