@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,6 @@ from harness import evidence, files, layout, manifest, provenance, rules, runner
 from harness.errors import EXIT_FAILED, EXIT_OK, JobFailed
 from harness.ledger import Ledger
 from harness.model import CellKey, Finding, ReconstructionJob
-
-POLL_S = 0.2
 
 Say = Callable[[str], object]
 MakeArgv = Callable[[ReconstructionJob], list[str]]
@@ -49,24 +46,15 @@ class Dispatch:
         A failing job does not stop the others; with fail_fast no further one is launched.  An
         interrupt ends the children, records them as interrupted, and is raised again.
         """
-        with ThreadPoolExecutor(self.parallel) as pool:
-            places = [pool.submit(self._take_turn, job, fail_fast) for job in jobs]
-            try:
-                # A signal may reach a worker's thread; only a main thread that wakes hears of it.
-                while wait(places, timeout=POLL_S).not_done:
-                    pass
-                succeeded = [place.result() for place in places]
-            except BaseException:
-                self.closed.set()
-                self.stop.now()
-                raise
+        turns = [partial(self._take_turn, job, fail_fast) for job in jobs]
+        succeeded = runner.side_by_side(turns, self.parallel, self.stop)
         failed, left = succeeded.count(False), succeeded.count(None)
         self.say(f"{len(jobs)} jobs, {failed} failed, {left} not launched")
         return EXIT_FAILED if failed else EXIT_OK
 
     def _take_turn(self, job: ReconstructionJob, fail_fast: bool) -> bool | None:
         """Launch a job unless no more are to be launched; None where it was not."""
-        if self.closed.is_set():
+        if self.closed.is_set() or self.stop.is_set():
             self.ledger.set(job.key, status=manifest.NOT_LAUNCHED)
             return None
         succeeded = self.launch(job)

@@ -35,6 +35,14 @@ from harness.rules import finding
 GATES = ("inputs", "manifest")
 PROOF = "red/proof.json"
 SELECTIONS = ("collect-mapped", "collect-suite")
+# What a stage must have run; RED runs one more command for each fault.
+COMMANDS = {
+    "red": SELECTIONS,
+    "green": ("mapped", "suite"),
+    "collect": ("collect",),
+    "dry-run": ("reconstruction",),
+    "real-run": ("reconstruction",),
+}
 DOCUMENTED = "collect/documented.json"
 LAST_STATES = {"dry-run": manifest.PLANNED, "real-run": manifest.SUCCEEDED}
 ENDED = b"# ended: "
@@ -51,8 +59,13 @@ def findings(record: Record, read: Read) -> tuple[Finding, ...]:
     found = [*_cut_short(record, where), *_gates(record, where)]
     if found:
         return tuple(found)
-    if not record["commands"]:
-        return (finding("stage.no-command", where=where, expected="a command", found="none"),)
+    ran = {command["name"] for command in record["commands"]}
+    absent = [name for name in COMMANDS[record["stage"]] if name not in ran]
+    if absent:
+        return tuple(
+            finding("stage.no-command", where=where, expected=f"command {name}", found="none")
+            for name in absent
+        )
     return tuple(JUDGES[record["stage"]](record, read))
 
 

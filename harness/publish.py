@@ -56,12 +56,14 @@ def blocker_entry(root: Path) -> str:
 def append_blocker(root: Path, fix_plan: Path) -> str:
     """Append a hub's failed stages to the attempts history; return what was done.
 
-    Raises UsageError where the hub or the plan is absent, or nothing failed in the hub.
+    Raises UsageError where the hub or the plan is absent, or nothing failed in the hub, and
+    HubDamaged where it differs from its seal.
     """
     if not (root / records.MARKER).is_file():
         raise UsageError(f"{root} is not a hub (no {records.MARKER}); name one with HUB=...")
     if not fix_plan.is_file():
         raise UsageError(f"{fix_plan} is not a file; name it with --fix-plan")
+    hub.open_hub(root)
     entry = blocker_entry(root)
     if not entry:
         raise UsageError(f"no stage of hub {root} failed; there is nothing to append")
@@ -76,7 +78,12 @@ def list_hubs(reports: Path) -> list[str]:
     """Return a line for each hub under a folder, newest last: path, stages and verdicts."""
     lines = []
     for marker in sorted(reports.glob(f"*/*/{records.MARKER}")):
-        stages = records.stages(reader(marker.parent))
-        verdicts = ", ".join(f"{r['stage']} {r['verdict']}" for _, r in stages) or "no stage yet"
+        try:
+            stages = records.stages(reader(marker.parent))
+            verdicts = ", ".join(f"{r['stage']} {r['verdict']}" for _, r in stages)
+        except (KeyError, TypeError, ValueError):
+            # A list must not fail for one bad hub; what is wrong with it is for verify to say.
+            verdicts = "DAMAGED, see what verify says"
+        verdicts = verdicts or "no stage yet"
         lines.append(f"{provenance.portable(marker.parent.absolute())}: {verdicts}")
     return lines or [f"no hub under {reports}"]

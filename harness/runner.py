@@ -13,10 +13,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from harness import provenance
 from harness.errors import JobFailed, UsageError, describe_returncode
@@ -24,8 +25,10 @@ from harness.model import ReconstructionJob
 
 LAST_LINES = 12
 GRACE_S = 5.0
+POLL_S = 0.2
 
 Sink = Callable[[bytes], object]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,25 @@ class Stop:
         """Let go of a child that has ended."""
         with self._lock:
             self._children.discard(child)
+
+
+def side_by_side(tasks: Sequence[Callable[[], Result]], places: int, stop: Stop) -> list[Result]:
+    """Run tasks in threads, in order as places come free; return their results, in order.
+
+    When this process is interrupted or a task raises, the children under `stop` are ended, the
+    tasks that have not begun find it set, and the exception is raised again.
+    """
+    with ThreadPoolExecutor(places) as pool:
+        running = [pool.submit(task) for task in tasks]
+        try:
+            # A signal may reach a worker's thread; only a main thread that wakes hears of it.
+            while (state := wait(running, timeout=POLL_S, return_when=FIRST_EXCEPTION)).not_done:
+                for task in state.done:
+                    task.result()
+            return [task.result() for task in running]
+        except BaseException:
+            stop.now()
+            raise
 
 
 def terminal(data: bytes, prefix: bytes = b"") -> None:

@@ -10,7 +10,9 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -107,9 +109,7 @@ def make(root: Path, inputs: Path) -> Path:
     study = study.replace(f"{module}::test_cli_executes_selected_jobs", f"{module}::test_mapped")
     (root / STUDY).parent.mkdir(parents=True)
     (root / STUDY).write_text(study.replace(module, "tests/study/test_small.py"))
-    shutil.copytree(
-        inputs, root / layout.scratch(INITIATIVE, "smoke"), copy_function=os.link
-    )
+    shutil.copytree(inputs, root / layout.scratch(INITIATIVE, "smoke"), copy_function=os.link)
     return root
 
 
@@ -126,6 +126,18 @@ def run(
         timeout=timeout_s,
         check=False,
     )
+
+
+def call(main: Callable[..., int], capfd: Any, argv: Sequence[str | Path]) -> Any:
+    """Call a command line in this process; return what a process of its own would have left."""
+    capfd.readouterr()
+    words = [str(word) for word in argv]
+    try:
+        code = main(words)
+    except SystemExit as end:
+        code = end.code
+    said = capfd.readouterr()
+    return subprocess.CompletedProcess(words, code, said.out, said.err)
 
 
 def copy(source: Path, target: Path) -> Path:

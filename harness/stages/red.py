@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
+from functools import partial
 
-from harness import collection, faults, files, redproof, resources, rules, schemas
+from harness import (
+    collection,
+    faults,
+    files,
+    provenance,
+    redproof,
+    resources,
+    rules,
+    runner,
+    schemas,
+)
 from harness.errors import InputInvalid, UsageError
 from harness.faults import Fault
 from harness.redproof import FaultRun
@@ -15,15 +26,18 @@ from harness.stages.frame import Stage
 
 
 def commands(stage: Stage) -> None:
-    """Run the mapped tests on the tree as it stands, then once for each declared fault."""
+    """Run the mapped tests on the tree as it stands, then for each declared fault, side by side."""
     declared = load_faults(stage)
     mapped = _mapped(stage)
     runs = [_run(stage, None, mapped)]
     natural = _natural(stage, runs[0], mapped)
-    for fault in declared:
-        wanted = [node_id for node_id in fault.kills if node_id not in natural]
-        if wanted:
-            runs.append(_run(stage, fault, wanted))
+    stop = runner.Stop()
+    tasks = [
+        partial(_run, stage, fault, wanted, stop)
+        for fault in declared
+        if (wanted := [node_id for node_id in fault.kills if node_id not in natural])
+    ]
+    runs += runner.side_by_side(tasks, provenance.usable_cores(), stop)
     paths = [run.report_path for run in runs if run.report_path]
     reports = {path: (stage.request.hub / path).read_bytes() for path in paths}
     proof = redproof.from_reports(mapped, declared, runs, reports)
@@ -75,7 +89,9 @@ def _natural(stage: Stage, run: FaultRun, mapped: Sequence[str]) -> tuple[str, .
     return redproof.from_reports(mapped, (), [run], {run.report_path: data}).natural
 
 
-def _run(stage: Stage, fault: Fault | None, node_ids: Sequence[str]) -> FaultRun:
+def _run(
+    stage: Stage, fault: Fault | None, node_ids: Sequence[str], stop: runner.Stop | None = None
+) -> FaultRun:
     name = fault.id if fault else "as-it-stands"
     report = (stage.folder / "runs" / name).absolute()
     report.parent.mkdir(exist_ok=True)
@@ -92,6 +108,7 @@ def _run(stage: Stage, fault: Fault | None, node_ids: Sequence[str]) -> FaultRun
             cwd=tree.root,
             environment={**testing.ENVIRONMENT, **tree.environment},
             timeout_s=testing.TIMEOUT_S,
+            stop=stop,
         )
     left = testing.junit_path(report)
     inside = left.relative_to(stage.request.hub.absolute()).as_posix()

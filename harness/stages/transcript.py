@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from harness import files, provenance, runner
@@ -23,6 +24,7 @@ class Transcript:
         self.commands: list[dict[str, Any]] = []
         self._log_path: Path | None = None
         self._log: Any = None
+        self._lock = Lock()
 
     def open(self, log_path: Path) -> None:
         """Turn to a new log; what follows goes there."""
@@ -37,9 +39,12 @@ class Transcript:
 
     def say(self, text: str) -> None:
         """Write a line to the terminal and into the log."""
-        line = f"{text}\n".encode()
-        runner.terminal(line)
-        self._log.write(line)
+        self._write(f"{text}\n".encode())
+
+    def _write(self, data: bytes) -> None:
+        with self._lock:
+            runner.terminal(data)
+            self._log.write(data)
 
     def run(
         self,
@@ -50,21 +55,28 @@ class Transcript:
         cwd: Path | None = None,
         environment: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
+        stop: runner.Stop | None = None,
     ) -> runner.Completed:
         """Run a command, its words into the log that is open, and keep its record.
 
         find_reports: called when it has ended; gives the structured reports that it left.
+        stop: for a command that runs beside others; its words then come when it has ended.
         """
-        self.say(f"# command: {' '.join(provenance.portable_argv(argv))}")
+        kept: list[bytes] = []
+        sink = self._write if stop is None else kept.append
+        sink(f"# command: {' '.join(provenance.portable_argv(argv))}\n".encode())
         done = runner.stream(
             argv,
-            (runner.terminal, self._log.write),
+            (sink,),
             cwd=cwd,
             environment=provenance.child_environment(environment),
             timeout_s=timeout_s,
             grace_s=GRACE_S,
+            stop=stop,
         )
-        self.say(f"# ended: {runner.describe_returncode(done.returncode)} at {done.finished_at}")
+        ended = runner.describe_returncode(done.returncode)
+        sink(f"# ended: {ended} at {done.finished_at}\n".encode())
+        self._write(b"".join(kept))
         self.commands.append(
             {
                 "name": name,
@@ -85,7 +97,7 @@ class Transcript:
         """Return the record of each command, with the digest of its log as it stands."""
         return [
             {**command, "log_sha256": files.sha256_file(self.hub / command["log_path"])}
-            for command in self.commands
+            for command in sorted(self.commands, key=lambda each: each["started_at"])
         ]
 
     def _inside(self, path: Path | None) -> str:

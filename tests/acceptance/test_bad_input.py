@@ -1,11 +1,10 @@
 """Bad input through the real command line: one clear message, the right code, nothing damaged.
 
-Each case is a process of its own, as a scientist would start it.
+Each common case is a process of its own, as a scientist would start it.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness import cli, reconstruction
 from tests import npz_files, small_tree
 from tests.small_tree import ONE_JOB, digests
 
@@ -28,6 +28,13 @@ def reconstruct(inputs, artifact_root, *words):
         *("--phase-c-root", inputs / "phase_c", "--phase-d-root", inputs / "phase_d"),
         *("--artifact-root", artifact_root, *words),
     )
+
+
+def reconstruct_here(capfd, inputs, artifact_root, *words):
+    """Run the study's command in this process, for what need not be a process of its own."""
+    argv = ["--phase-c-root", inputs / "phase_c", "--phase-d-root", inputs / "phase_d"]
+    argv += ["--artifact-root", artifact_root, *words]
+    return small_tree.call(reconstruction.main, capfd, argv)
 
 
 def assert_refused(done, code, *words):
@@ -130,22 +137,33 @@ def one_input(made_inputs, tmp_path):
     return root
 
 
-@pytest.mark.parametrize(("damage", "rule", "advice"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_input_is_named_with_its_rule_and_not_launched(
-    one_input, tmp_path, damage, rule, advice
-):
-    damage(one_input / "phase_d" / ONE_INPUT)
-    before = digests(one_input)
+def test_broken_inputs_are_all_named_with_their_rules_and_nothing_is_launched(inputs, tmp_path):
+    """Each cell of a run has an input that is broken in another way."""
+    places = sorted(path for path in inputs.rglob("*.npz"))[: len(BROKEN)]
+    broken = dict(zip(places, BROKEN.values(), strict=True))
+    for path, (damage, _, _) in broken.items():
+        damage(path)
+    before = digests(inputs)
 
-    done = reconstruct(one_input, tmp_path / "out", *ONE_CELL)
+    done = reconstruct(inputs, tmp_path / "out")
 
-    assert_refused(done, 3, f"[{rule}]", str(ONE_INPUT), advice, "nothing is launched")
-    skips = json.loads((tmp_path / "out" / "skip_summary.json").read_text())
-    reasons = {(s["dose"], s["view"], s["split"]): s["reason"] for s in skips["skipped_jobs"]}
-    assert rule in reasons[1000, "dense", "train"], "DATA-001: a breach stands in the skip summary"
+    assert_refused(done, 3, "nothing is launched")
+    lines = done.stderr.splitlines()
+    reasons = json.loads((tmp_path / "out" / "skip_summary.json").read_text())["skipped_jobs"]
+    for path, (_, rule, advice) in broken.items():
+        place = path.relative_to(inputs).as_posix()
+        assert any(f"[{rule}]" in line and place in line and advice in line for line in lines), (
+            place
+        )
+        skips = [skip["reason"] for skip in reasons if place in skip["reason"]]
+        assert skips, "DATA-001: a breach stands in the skip summary"
+        assert f"DATA-001 breach: error [{rule}]" in skips[0]
     assert "DATA-001 breach" in done.stdout, "and in the log"
-    assert sorted(digests(tmp_path / "out")) == ["reconstruction_manifest.json", "skip_summary.json"]
-    assert digests(one_input) == before
+    assert sorted(digests(tmp_path / "out")) == [
+        "reconstruction_manifest.json",
+        "skip_summary.json",
+    ]
+    assert digests(inputs) == before
 
 
 def test_check_reports_every_broken_file_at_once_as_text_and_as_json(made_inputs, tmp_path):
@@ -215,18 +233,21 @@ def test_findings_come_as_json_where_they_are_asked_for(one_input, tmp_path):
 VALUES = {
     "a dose that is text": (("--dose", "much"), "'much'", "1000, 10000, 100000"),
     "a dose with a command in it": (("--dose", "1000; rm -rf /"), "'1000; rm -rf /'", "1000,"),
-    "a dose in another spelling": (("--dose", "1e3"), "'1e3'", "1000, 10000, 100000"),
-    "an empty dose": (("--dose", ""), "''", "1000, 10000, 100000"),
     "an unknown view": (("--view", "dens"), "'dens'", "baseline, dense, sparse"),
     "an unknown split": (("--split", "half"), "'half'", "train, test"),
     "an unknown gridsize": (("--gridsize", "3"), "'3'", "1, 2"),
     "no epochs": (("--num-epochs", "0"), "'0'", "whole number of at least 1"),
     "epochs in words": (("--num-epochs", "ten"), "'ten'", "whole number"),
-    "epochs in other digits": (("--num-epochs", "１０"), "'１０'", "whole number"),
-    "epochs without end": (("--num-epochs", "9" * 5000), "digits"),
+}
+MORE_VALUES = {
+    "a dose in another spelling": (("--dose", "1e3"), "'1e3'", "1000, 10000, 100000"),
+    "an empty dose": (("--dose", ""), "''", "1000, 10000, 100000"),
+    "epochs in other digits": (("--num-epochs", "\u0663"), "whole number"),
+    "epochs without end": (("--num-epochs", "9" * 5000), "5000 digits", "at most 18"),
     "a negative seed": (("--seed=-1",), "'-1'", "whole number of at least 0"),
     "a batch of a half": (("--batch-size", "0.5"), "'0.5'", "whole number"),
     "a device of dreams": (("--device", "abacus"), "abacus", "auto", "cuda"),
+    "no places": (("--parallel", "0"), "'0'", "whole number of at least 1"),
     "no such study": (("--study", "no.toml"), "no.toml", "--study"),
 }
 
@@ -236,6 +257,16 @@ def test_a_value_that_cannot_be_is_a_usage_error_that_says_what_could(
     made_inputs, tmp_path, words, said
 ):
     done = reconstruct(made_inputs, tmp_path / "out", *words)
+
+    assert_refused(done, 2, words[0], *said)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [(v[0], v[1:]) for v in MORE_VALUES.values()], ids=MORE_VALUES
+)
+def test_so_is_a_value_from_the_edge_of_what_people_type(made_inputs, tmp_path, capfd, words, said):
+    done = reconstruct_here(capfd, made_inputs, tmp_path / "out", *words)
 
     assert_refused(done, 2, words[0].partition("=")[0], *said)
     assert len(done.stderr) < 2000
@@ -257,21 +288,24 @@ def test_nothing_selected_is_an_end_of_its_own_with_every_reason(made_inputs, tm
     assert all(skip["reasons"] for skip in skips["skipped_jobs"])
 
 
-def test_an_artifact_root_that_cannot_serve_is_refused(made_inputs, tmp_path):
+def test_an_artifact_root_that_cannot_serve_is_refused(made_inputs, tmp_path, capfd):
     file = tmp_path / "file"
     file.write_text("mine")
+    assert_refused(reconstruct(made_inputs, file, *ONE_CELL), 2, str(file), "is a file", "folder")
+    (tmp_path / "loop").symlink_to("loop")
     for root, said in (
-        (file, "is a file"),
         (file / "below", "cannot be made"),
         (tmp_path / ("long" * 100), "File name too long"),
+        (tmp_path / "loop", "cannot be made"),
     ):
-        done = reconstruct(made_inputs, root, *ONE_CELL, "--dry-run")
+        done = reconstruct_here(capfd, made_inputs, root, *ONE_CELL)
         assert_refused(done, 2, str(root), said)
     assert file.read_text() == "mine"
 
 
-def test_an_artifact_root_that_holds_a_run_is_refused(made_inputs, tmp_path):
-    assert reconstruct(made_inputs, tmp_path / "out", *ONE_CELL, "--dry-run").returncode == 0
+def test_an_artifact_root_that_holds_a_run_is_refused(made_inputs, tmp_path, capfd):
+    words = (*ONE_CELL, "--dry-run")
+    assert reconstruct_here(capfd, made_inputs, tmp_path / "out", *words).returncode == 0
     before = digests(tmp_path / "out")
 
     done = reconstruct(made_inputs, tmp_path / "out", *ONE_CELL, "--dry-run")
@@ -281,10 +315,10 @@ def test_an_artifact_root_that_holds_a_run_is_refused(made_inputs, tmp_path):
 
 
 @pytest.mark.parametrize("place", ["", "docs", "real_run", "cli", "more/below", "red"])
-def test_an_artifact_root_inside_a_hub_is_refused(made_inputs, small_hub, place):
+def test_an_artifact_root_inside_a_hub_is_refused(made_inputs, small_hub, capfd, place):
     before = digests(small_hub)
 
-    done = reconstruct(made_inputs, small_hub / place, *ONE_CELL, "--dry-run")
+    done = reconstruct_here(capfd, made_inputs, small_hub / place, *ONE_CELL, "--dry-run")
 
     assert_refused(done, 2, str(small_hub / place))
     assert "make real-run HUB=" in done.stderr or "of an earlier run" in done.stderr
@@ -343,13 +377,15 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize(("damage", "rule", "place"), DAMAGED.values(), ids=DAMAGED)
-def test_a_damaged_hub_takes_no_stage_and_does_not_verify(tree, small_hub, damage, rule, place):
+def test_a_damaged_hub_takes_no_stage_and_does_not_verify(
+    tree, small_hub, capfd, damage, rule, place
+):
     damage(small_hub)
     before = digests(small_hub)
 
     for done in (
         stage(tree, small_hub, "collect"),
-        small_tree.run(tree, "harness", "verify", small_hub),
+        small_tree.call(cli.main, capfd, ["verify", small_hub]),
     ):
         assert_refused(done, 4, str(small_hub), f"[{rule}]", place)
     assert digests(small_hub) == before
@@ -364,11 +400,12 @@ def test_a_stage_folder_without_its_record_takes_no_second_try(tree, small_hub):
     assert digests(small_hub / "collect") == {}
 
 
-def test_what_is_no_hub_takes_no_stage(tree, tmp_path):
+def test_what_is_no_hub_takes_no_stage(tmp_path, capfd):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("")
     for place in ("nowhere", "folder", "file"):
-        done = stage(tree, tmp_path / place)
+        words = ["stage", "dry-run", "--hub", tmp_path / place, "--preset", "smoke"]
+        done = small_tree.call(cli.main, capfd, words)
         assert_refused(done, 2, str(tmp_path / place), "not a hub", "HUB")
     assert digests(tmp_path / "folder") == {}
 
@@ -391,17 +428,19 @@ def test_a_stage_with_a_value_that_cannot_be_leaves_the_hub_as_it_is(tree, small
     assert digests(small_hub) == before
 
 
-def test_verify_of_what_is_no_hub_says_so(tmp_path):
+def test_verify_of_what_is_no_hub_says_so(tmp_path, capfd):
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
-    run = lambda place: small_tree.run(small_tree.REPOSITORY, "harness", "verify", place)  # noqa: E731
+    for place, code, said in (
+        ("nowhere", 2, ("name a hub",)),
+        ("file", 2, ("name a hub",)),
+        ("folder", 4, ("[seal.missing]", "[hub.marker]")),
+    ):
+        done = small_tree.call(cli.main, capfd, ["verify", tmp_path / place])
+        assert_refused(done, code, str(tmp_path / place), *said)
 
-    assert_refused(run(tmp_path / "nowhere"), 2, "nowhere", "name a hub")
-    assert_refused(run(tmp_path / "file"), 2, "file", "name a hub")
-    assert_refused(run(tmp_path / "folder"), 4, "[seal.missing]", "[hub.marker]")
 
-
-def test_a_study_that_is_no_study_is_refused_with_every_finding(made_inputs, tmp_path):
+def test_a_study_that_is_no_study_is_refused_with_every_finding(made_inputs, tmp_path, capfd):
     text = (small_tree.REPOSITORY / small_tree.STUDY).read_text()
     broken = tmp_path / "study.toml"
     for change, code, said in (
@@ -409,6 +448,6 @@ def test_a_study_that_is_no_study_is_refused_with_every_finding(made_inputs, tmp
         (text + "\n[[[", 3, ("not TOML", "mend it")),
     ):
         broken.write_text(change)
-        done = reconstruct(made_inputs, tmp_path / "out", "--study", broken)
+        done = reconstruct_here(capfd, made_inputs, tmp_path / "out", "--study", broken)
         assert_refused(done, code, str(broken), *said)
     assert not (tmp_path / "out").exists()

@@ -25,9 +25,8 @@ SETTINGS = {
 
 def documents(design, filters, plan):
     jobs = [
-        manifest.job_record(
-            job, design, ROOTS, inside=lambda path: path, argv=["python"]
-        ) | {"input_sha256": canonical.sha256(job.input_npz.encode())}
+        manifest.job_record(job, design, ROOTS, inside=lambda path: path, argv=["python"])
+        | {"input_sha256": canonical.sha256(job.input_npz.encode())}
         for job in plan.jobs
     ]
     document = manifest.new(

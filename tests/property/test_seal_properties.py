@@ -46,7 +46,10 @@ def test_a_seal_does_not_depend_on_the_order_and_never_lists_itself(files, rando
 def test_a_changed_lost_added_or_linked_file_is_named(files, data):
     sealed = seal.render(entries(files))
     path = data.draw(st.sampled_from(sorted(files)))
-    changed = {**files, path: hashlib.sha256(b"other" + path.encode("utf-16", "surrogatepass")).hexdigest()}
+    changed = {
+        **files,
+        path: hashlib.sha256(b"other" + path.encode("utf-16", "surrogatepass")).hexdigest(),
+    }
     lost = {name: digest for name, digest in files.items() if name != path}
     cases = {
         "seal.digest": (entries(changed), sealed),

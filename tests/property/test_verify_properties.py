@@ -52,9 +52,10 @@ def put(document, place, value):
 
 def test_the_hub_is_sound_to_begin_with(files, complete_hub):
     assert findings(files) == findings(files, reseal=True) == ()
-    assert verify.verify(
-        hub.entries(complete_hub), publish.reader(complete_hub), resources.schema
-    ) == ()
+    assert (
+        verify.verify(hub.entries(complete_hub), publish.reader(complete_hub), resources.schema)
+        == ()
+    )
 
 
 @settings(max_examples=15, deadline=None)
@@ -77,7 +78,9 @@ def test_any_single_changed_byte_is_found_and_its_file_named(files, data):
 @given(data=st.data())
 def test_any_changed_value_of_a_record_is_found_though_the_hub_is_sealed_again(files, data):
     cited = [path for path in files if path.endswith(".json") and path != "hub.json"]
-    path = data.draw(st.sampled_from(sorted(path for path in cited if "real_run/stage" not in path)))
+    path = data.draw(
+        st.sampled_from(sorted(path for path in cited if "real_run/stage" not in path))
+    )
     document = json.loads(files[path])
     place = data.draw(st.sampled_from(list(leaves(document))))
     value = data.draw(VALUES)

@@ -76,9 +76,7 @@ def test_the_summary_of_a_hub_has_verdicts_jobs_skips_hardware_and_commands(comp
     assert not (complete_hub / "docs" / "blocker.md").exists()
 
 
-def test_a_failing_child_fails_the_stage_and_leaves_a_sound_hub_and_a_blocker(
-    tree, new_hub, capfd
-):
+def test_a_failing_child_fails_the_stage_and_leaves_a_sound_hub_and_a_blocker(tree, new_hub, capfd):
     assert small_tree.run_stage(tree, new_hub, "real-run", child="--exit 3") == 1
 
     record = read(new_hub / "real_run" / "stage.json")
@@ -116,7 +114,12 @@ def test_a_child_that_attests_badly_fails_its_job_and_the_hub_still_verifies(
 
 
 def test_fail_fast_reaches_the_run_and_the_rest_is_not_launched(tree, new_hub):
-    assert small_tree.run_stage(tree, new_hub, "real-run", "--parallel=1", "--fail-fast", child="--exit 3") == 1
+    assert (
+        small_tree.run_stage(
+            tree, new_hub, "real-run", "--parallel=1", "--fail-fast", child="--exit 3"
+        )
+        == 1
+    )
     document = read(new_hub / "real_run" / layout.MANIFEST)
     assert [job["status"] for job in document["jobs"]] == ["failed"] + ["not_launched"] * 3
     assert findings(new_hub) == ()
@@ -286,14 +289,16 @@ def test_a_stage_interrupted_before_its_gates_is_recorded_too(tree, new_hub, mon
 
 def test_red_fails_when_a_fault_survives_or_no_longer_applies(tree, new_hub):
     faults = tree / "tests" / "faults.toml"
-    change(faults, "CHILD_LOG = \"PTYCHI.LOG\"", "CHILD_LOG = \"ptychi.log\"  #")
+    change(faults, 'CHILD_LOG = "PTYCHI.LOG"', 'CHILD_LOG = "ptychi.log"  #')
     text = faults.read_text()
     head, _, last = text.rpartition("find = 'CHILD_LOG = \"ptychi.log\"'")
     faults.write_text(head + "find = 'CHILD_LOG = \"gone.log\"'" + last)
 
     assert small_tree.run_stage(tree, new_hub, "red") == 1
 
-    found = [(item["rule"], item["pointer"]) for item in read(new_hub / "red/stage.json")["findings"]]
+    found = [
+        (item["rule"], item["pointer"]) for item in read(new_hub / "red/stage.json")["findings"]
+    ]
     killed = [place.partition(" ")[0] for rule, place in found if rule == "red.killed"]
     assert set(killed) == {"in-capitals", "cut"}
     assert findings(new_hub) == ()
@@ -320,7 +325,9 @@ def test_red_is_refused_without_faults_and_with_faults_that_break_their_schema(t
 
 def test_green_fails_when_a_test_fails_or_skips_itself(tree, new_hub):
     module = tree / "tests" / "study" / "test_small.py"
-    change(module, "    assert layout.CHILD_LOG.endswith", "    assert not layout.CHILD_LOG.endswith")
+    change(
+        module, "    assert layout.CHILD_LOG.endswith", "    assert not layout.CHILD_LOG.endswith"
+    )
     change(module, "def test_mapped():", "import pytest\n@pytest.mark.skip\ndef test_mapped():")
     assert small_tree.run_stage(tree, new_hub, "green") == 1
     record = read(new_hub / "green" / "stage.json")
@@ -346,7 +353,15 @@ def test_the_command_runs_a_stage_lists_hubs_and_notes_a_failed_one(
 ):
     monkeypatch.chdir(tree)
     monkeypatch.setenv("PYTHONPATH", str(tree))
-    words = ["--preset", "smoke", "--view", "sparse", "--num-epochs", "3", "--allow-missing-phase-d"]
+    words = [
+        "--preset",
+        "smoke",
+        "--view",
+        "sparse",
+        "--num-epochs",
+        "3",
+        "--allow-missing-phase-d",
+    ]
 
     assert cli.main(["stage", "dry-run", "--hub", str(new_hub), *words]) == 0
 
