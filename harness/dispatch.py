@@ -57,7 +57,12 @@ class Dispatch:
         if self.closed.is_set() or self.stop.is_set():
             self.ledger.set(job.key, status=manifest.NOT_LAUNCHED)
             return None
-        succeeded = self.launch(job)
+        try:
+            succeeded = self.launch(job)
+        except BaseException:
+            # Set here, in the thread that would go on: no further job slips in meanwhile.
+            self.closed.set()
+            raise
         if fail_fast and not succeeded:
             self.closed.set()
         return succeeded

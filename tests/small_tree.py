@@ -26,7 +26,9 @@ CHILD_WORDS = "TEST_CHILD_WORDS"
 ONE_JOB = ("--dose", "1000", "--view", "dense", "--split", "train", "--num-epochs", "2")
 
 FILES = {
-    "pyproject.toml": '[tool.pytest.ini_options]\naddopts = "-p no:hypothesispytest -p no:cacheprovider"\n',
+    "pyproject.toml": """[tool.pytest.ini_options]
+addopts = "-p no:hypothesispytest -p no:cacheprovider"
+""",
     "harness/jobs/ptychi_lsqml.py": f'''"""Stands in for the real child."""
 import os, runpy, sys
 print("pid", os.getpid(), flush=True)

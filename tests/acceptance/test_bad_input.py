@@ -14,7 +14,7 @@ import pytest
 
 from harness import cli, reconstruction
 from tests import npz_files, small_tree
-from tests.small_tree import ONE_JOB, digests
+from tests.small_tree import digests
 
 ONE_CELL = ("--dose", "1000", "--view", "dense", "--split", "train")
 ONE_INPUT = Path("dose_1000", "dense", "dense_train.npz")

@@ -1,4 +1,4 @@
-"""Manifests and skip summaries of random plans: sound as made, and every change of them is found."""
+"""Manifests and skip summaries of random plans: sound as made, every change of them found."""
 
 from __future__ import annotations
 

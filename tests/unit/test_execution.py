@@ -1,4 +1,4 @@
-"""Runs with small real children: order of states, logs, telemetry, and what goes on after a failure."""
+"""Runs with small real children: states, logs, telemetry, and what goes on after a failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole stages in a small repository: what passes, what fails, what is interrupted, and the record."""
+"""Whole stages in a small repository: what passes, fails, is interrupted, and the record."""
 
 from __future__ import annotations
 

@@ -207,6 +207,10 @@ def drop_a_skip(root):
     edit(root, SKIPS, lambda document: document["skipped_jobs"].pop() and None)
 
 
+def drop_a_command(root):
+    edit(root, "green/stage.json", lambda record: record["commands"].pop() and None)
+
+
 def change_proof(root):
     edit(root, "red/proof.json", lambda proof: proof["runs"][1].update(returncode=0))
 
@@ -347,6 +351,7 @@ MENDED = [
     (turn_a_red_report, "red", "hub.verdict", "red/stage.json"),
     (change_documented, "collect", "hub.verdict", "collect/stage.json"),
     (turn_collection, "collect", "hub.verdict", "collect/stage.json"),
+    (drop_a_command, "green", "hub.verdict", "green/stage.json"),
     (turn_verdict, "green", "hub.verdict", "green/stage.json"),
     (turn_exit_code, "green", "hub.verdict", "green/stage.json"),
 ]
