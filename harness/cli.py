@@ -137,7 +137,7 @@ def _check(options: argparse.Namespace) -> int:
             found += contract.check(reading.description, schema=resources.schema("npz_input"))
     broken = rules.errors(found)
     if broken:
-        raise InputInvalid(f"{len(broken)} findings break DATA-001", found)
+        raise InputInvalid(f"DATA-001 is broken {len(broken)} times", found)
     if options.format == "json":
         document = {"error": None, "findings": [item.as_record() for item in found]}
         terminal.say(json.dumps(document, indent=2))
@@ -180,6 +180,7 @@ def _stage(options: argparse.Namespace) -> int:
 def _checked(design: StudyDesign, options: argparse.Namespace) -> dict[str, Any]:
     from harness import matrix
 
+    reconstruction.parallel_from(options)
     return {
         "preset": reconstruction.known_preset(design, options.preset),
         "filters": matrix.check_filters(design, reconstruction.requested_filters(options)),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness import evidence, files, layout, manifest, provenance, rules, runner
+from harness import evidence, files, joblog, layout, manifest, provenance, rules, runner
 from harness.errors import EXIT_FAILED, EXIT_OK, JobFailed
 from harness.ledger import Ledger
-from harness.model import CellKey, Finding, ReconstructionJob
+from harness.model import ReconstructionJob
 
 Say = Callable[[str], object]
 MakeArgv = Callable[[ReconstructionJob], list[str]]
@@ -21,20 +21,18 @@ MakeArgv = Callable[[ReconstructionJob], list[str]]
 class Dispatch:
     """The jobs of one run on their way through `parallel` places.
 
-    notes: findings on each input, for the job's log.  make_argv: gives a job's command.
+    make_argv: gives a job's command.
     """
 
     def __init__(
         self,
         ledger: Ledger,
         make_argv: MakeArgv,
-        notes: Mapping[CellKey, tuple[Finding, ...]],
         say: Say,
         parallel: int,
     ) -> None:
         self.ledger = ledger
         self.make_argv = make_argv
-        self.notes = notes
         self.say = say
         self.parallel = parallel
         self.stop = runner.Stop()
@@ -84,7 +82,7 @@ class Dispatch:
                 "finished_at": finished_at,
                 "elapsed_s": elapsed_s,
             }
-            text = evidence.job_log(job, result, self.make_argv(job), self.notes[job.key])
+            text = joblog.render(self.ledger.job(job.key), result)
             files.write_new(Path(job.output_dir) / layout.JOB_LOG, text)
             self.ledger.set(job.key, **result)
             self.say(f"job {job.key}: {result['status']} after {elapsed_s} s")

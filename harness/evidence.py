@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import canonical, files, layout, provenance, reconcile, resources, rules, schemas
-from harness.errors import describe_returncode
+from harness import canonical, files, layout, provenance, reconcile, resources, schemas
 from harness.model import Finding, ReconstructionJob
 from harness.rules import finding
 
@@ -40,31 +39,14 @@ def reconcile_job(job: ReconstructionJob) -> Proof:
     )
     if found:
         return Proof(None, found)
+    asked = {**asdict(job.settings), "input_sha256": job.input_sha256, "input_npz": job.input_npz}
     outputs = {
-        entry.name: files.sha256_file(entry) for entry in folder.iterdir() if entry.is_file()
+        entry.relative_to(folder).as_posix(): _digest(entry)
+        for entry in folder.rglob("*")
+        if entry.is_symlink() or not entry.is_dir()
     }
-    asked = {**asdict(job.settings), "input_sha256": job.input_sha256}
     return Proof(document, reconcile.compare(asked, document, outputs, where=where))
 
 
-def job_log(
-    job: ReconstructionJob,
-    result: Mapping[str, Any],
-    argv: Sequence[str],
-    notes: Sequence[Finding],
-) -> bytes:
-    """Return run.log: what the harness itself did about one job, and why it judged so."""
-    returncode = result["returncode"]
-    ended = "no return code" if returncode is None else describe_returncode(returncode)
-    lines = [
-        f"job: {job.key}",
-        f"input: {provenance.portable(job.input_npz)} sha256 {job.input_sha256}",
-        *(f"input note: {rules.as_text(item)}" for item in notes),
-        f"argv: {' '.join(provenance.portable_argv(argv))}",
-        f"started: {result['started_at']}",
-        f"ended: {ended} at {result['finished_at']} after {result['elapsed_s']} s",
-        f"reconciliation: {len(result['findings'])} findings",
-        *(f"  {rules.as_text(rules.from_record(item))}" for item in result["findings"]),
-        f"status: {result['status']}",
-    ]
-    return ("\n".join(lines) + "\n").encode()
+def _digest(path: Path) -> str:
+    return "a link, no file" if path.is_symlink() else files.sha256_file(path)

@@ -81,7 +81,7 @@ def execute(request: Request, say: Say = print) -> int:
         say("dry run: nothing is launched")
         return EXIT_OK
     parallel = min(request.parallel, len(checked.plan.jobs))
-    dispatch = Dispatch(ledger, child_argv, checked.findings, say, parallel)
+    dispatch = Dispatch(ledger, child_argv, say, parallel)
     return dispatch.run(checked.plan.jobs, fail_fast=request.fail_fast)
 
 
@@ -200,6 +200,7 @@ def plan_records(request: Request, checked: Checked) -> tuple[dict[str, Any], di
             "phase_d": provenance.portable(str(request.roots.phase_d)),
         },
         metadata={key: _metadata(checked, key) for key in checked.readings},
+        notes=checked.findings,
         created_at=provenance.iso_now(),
     )
     skips = manifest.skip_summary(checked.plan, request.design)

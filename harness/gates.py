@@ -7,7 +7,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from harness import canonical, contract, layout, manifest, npz, provenance, resources, schemas
+from harness import canonical, contract, crosscheck, layout, npz, provenance, resources, schemas
 from harness.design import StudyDesign
 from harness.model import CellKey, Finding, Gate, ReconstructionJob
 
@@ -67,5 +67,5 @@ def manifest_gate(
         ),
     )
     if not found:
-        found = manifest.check(document, skips, design, where=layout.MANIFEST)
+        found = crosscheck.check(document, skips, design, where=layout.MANIFEST)
     return Gate("manifest", 2, tuple(found), canonical.digest(document))

@@ -66,7 +66,7 @@ def findings(record: Record, read: Read) -> tuple[Finding, ...]:
             finding("stage.no-command", where=where, expected=f"command {name}", found="none")
             for name in absent
         )
-    return tuple(JUDGES[record["stage"]](record, read))
+    return (*_words(record), *JUDGES[record["stage"]](record, read))
 
 
 def test_counts(record: Record, read: Read) -> dict[str, int] | None:
@@ -138,6 +138,35 @@ def _gates(record: Record, where: str) -> Iterable[Finding]:
             )
 
 
+def _words(record: Record) -> Iterable[Finding]:
+    """Yield the commands that are not the stage's own, or lack the words that make them so."""
+    tests, options = record["settings"]["tests"], record["settings"]["options"]
+    dry = ["--dry-run"] if record["stage"] == "dry-run" else []
+    suite = [tests["module"], "-k", tests["suite_keyword"]]
+    wanted = {
+        "collect-mapped": [tests["mapped"], "--collect-only"],
+        "collect-suite": [*suite, "--collect-only"],
+        "mapped": [tests["mapped"]],
+        "suite": suite,
+        "collect": [tests["module"], "--collect-only"],
+        "reconstruction": ["harness.reconstruction", *options, *dry],
+    }
+    names = [command["name"] for command in record["commands"]]
+    for command in record["commands"]:
+        name, words = command["name"], command["argv"]
+        if names.count(name) > 1 or not (name in wanted or record["stage"] == "red"):
+            yield _command(command, "one command of that name in this stage", name)
+        elif lacking := [word for word in wanted.get(name, ()) if word not in words]:
+            yield _command(command, " ".join(lacking), " ".join(words))
+        elif name == "reconstruction" and not dry and "--dry-run" in words:
+            yield _command(command, "a run in earnest", "--dry-run")
+
+
+def _command(command: Record, expected: str, found: str) -> Finding:
+    place = {"where": command["log_path"], "pointer": command["name"]}
+    return finding("stage.command-words", **place, expected=expected, found=found)
+
+
 def _red(record: Record, read: Read) -> Iterable[Finding]:
     proof = records.document(read, PROOF)
     if proof is None:
@@ -149,7 +178,30 @@ def _red(record: Record, read: Read) -> Iterable[Finding]:
         *redproof.recheck(proof, reports, where=PROOF),
         *redproof.judge(computed, where=PROOF),
         *_selected(record, read, proof["mapped"]),
+        *_proof_commands(record, proof),
     )
+
+
+def _proof_commands(record: Record, proof: Record) -> Iterable[Finding]:
+    """Yield the runs of the proof that are not the commands of the stage."""
+    ran = {command["reports"].get("junit"): command for command in record["commands"]}
+    for run in proof["runs"]:
+        if not run["applies"] or not run["report_path"]:
+            continue
+        command = ran.get(run["report_path"])
+        said = (run["returncode"], run["timed_out"], set(run["node_ids"]))
+        did = (None, None, set())
+        if command is not None:
+            asked = {word for word in command["argv"] if "::" in word}
+            did = (command["returncode"], command["timed_out"], asked)
+        if said != did:
+            yield finding(
+                "red.commands",
+                where=PROOF,
+                pointer=run["report_path"],
+                expected=f"return code, timeout and tests of its command: {did}",
+                found=str(said),
+            )
 
 
 def _selected(record: Record, read: Read, mapped: Iterable[str]) -> Iterable[Finding]:
@@ -205,8 +257,8 @@ def _collect(record: Record, read: Read) -> Iterable[Finding]:
 def _study_run(record: Record, read: Read) -> Iterable[Finding]:
     yield from _codes(record)
     run = records.run_of(read, record["stage"])
+    folder = layout.STAGE_DIRECTORIES[record["stage"]]
     if run is None:
-        folder = layout.STAGE_DIRECTORIES[record["stage"]]
         yield finding(
             "stage.report",
             where=folder,
@@ -214,6 +266,13 @@ def _study_run(record: Record, read: Read) -> Iterable[Finding]:
             found="not both are there",
         )
         return
+    if not run.manifest["jobs"]:
+        yield finding(
+            "stage.job",
+            where=f"{folder}/{layout.MANIFEST}",
+            expected="at least one job",
+            found="none",
+        )
     wanted = LAST_STATES[record["stage"]]
     for job in run.manifest["jobs"]:
         if job["status"] != wanted:

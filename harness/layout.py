@@ -23,6 +23,8 @@ RESULT = "result.json"
 RECONSTRUCTION = "reconstruction.npz"
 AUTHORITATIVE_COMMANDS = "./docs/TESTING_GUIDE.md"
 
+DEFAULT_STUDY = "plans/active/STUDY-SYNTH-FLY64-DOSE-OVERLAP-001/study.toml"
+
 STAGES = ("red", "green", "collect", "dry-run", "real-run")
 RUN_STAGES = ("dry-run", "real-run")
 STAGE_DIRECTORIES = {
@@ -39,6 +41,7 @@ GREEN_SUITE_LOG = "pytest_phase_f_cli_suite_green.log"
 COLLECT_LOG = "pytest_phase_f_cli_collect.log"
 DRY_RUN_LOG = "dry_run.log"
 REAL_RUN_LOG = "real_run.log"
+RUN_LOGS = {"dry-run": DRY_RUN_LOG, "real-run": REAL_RUN_LOG}
 
 
 def phase_c_input(dose_photons: int, split: str) -> str:

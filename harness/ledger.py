@@ -27,6 +27,11 @@ class Ledger:
         wanted = key.as_record().items()
         return next(e for e in self.document["execution_results"] if wanted <= e.items())
 
+    def job(self, key: CellKey) -> dict[str, Any]:
+        """Return the manifest's entry of one job."""
+        wanted = key.as_record().items()
+        return next(job for job in self.document["jobs"] if wanted <= job.items())
+
     def set(self, key: CellKey, **facts: Any) -> dict[str, Any]:
         """Put facts into one job's result, write the manifest atomically, return the result."""
         with self._lock:

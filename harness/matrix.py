@@ -110,7 +110,9 @@ def plan(
         if not reasons and not exists(PurePath(job.input_npz)):
             missing.append(job)
             phase = design.view(key.view).phase
-            reasons = (f"phase {phase} input is missing: {job.input_npz}",)
+            root = roots.phase_c if phase == "C" else roots.phase_d
+            inside = PurePath(job.input_npz).relative_to(root).as_posix()
+            reasons = (f"phase {phase} input is missing: {inside}",)
         if reasons:
             skipped.append(Skip(key, reasons))
         else:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import base as bases
-from harness import canonical, files, layout, npz, optics, positions, simulate
+from harness import canonical, files, layout, npz, optics, positions, provenance, simulate
 from harness.base import Base
 from harness.design import Preset, StudyDesign, View
 from harness.errors import InputInvalid, UsageError
@@ -96,8 +96,9 @@ def _read(base_npz: Path) -> bytes:
     try:
         return base_npz.read_bytes()
     except OSError as error:
+        shown = provenance.portable(base_npz)
         raise InputInvalid(
-            f"the base NPZ {base_npz} cannot be read: {error.strerror}; give the path of a file"
+            f"the base NPZ {shown} cannot be read: {error.strerror}; give the path of a file"
         ) from None
 
 

@@ -126,13 +126,16 @@ def code_sha256(repository: Path = REPOSITORY) -> str:
 
 
 def portable(path: str | Path, base: Path = REPOSITORY) -> str:
-    """Return a path relative to the repository where it lies inside, else as given."""
+    """Return a path relative to the repository where it lies inside, the home folder as ~."""
     pure = Path(path)
     if not pure.is_absolute():
         return pure.as_posix()
     for candidate in (base, base.resolve()):
         if pure.is_relative_to(candidate):
             return pure.relative_to(candidate).as_posix()
+    home = Path.home()
+    if home != Path("/") and pure.is_relative_to(home):
+        return f"~/{pure.relative_to(home).as_posix()}"
     return pure.as_posix()
 
 

@@ -207,8 +207,9 @@ def _policies(read: Read, stages: Sequence[tuple[str, Mapping[str, Any]]]) -> st
     runs = [run for stage in layout.RUN_STAGES if (run := records.run_of(read, stage))]
     views = {result["view"] for run in runs for result in run.manifest["execution_results"]}
     torch = {record["versions"].get("torch") for _, record in stages} - {None}
+    versions = ", ".join(sorted(torch)) or "not exercised, no stage here reconstructs"
     applied = {
-        "POLICY-001": f"torch {', '.join(sorted(torch)) or 'was in no environment of this hub'}",
+        "POLICY-001": f"torch {versions}",
         "CONFIG-001": "builder and command are pure, settings reach the child as arguments only",
         "DATA-001": f"{checked} inputs checked at {len(inputs)} gates, {broken} breaches",
         "OVERSAMPLING-001": f"views planned or run: {', '.join(sorted(views)) or 'none'}",
@@ -223,10 +224,17 @@ def _commands(stages: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterable[str]:
     )
     lines = []
     for _, record in stages:
-        options = record["settings"]["options"]
-        line = f"PRESET={record['settings']['preset']} nox -s {record['stage'].replace('-', '_')}"
+        settings = record["settings"]
+        options = [*_study(settings["study"]), *settings["options"]]
+        base = f"BASE={shlex.quote(settings['base'])} " if settings["base"] else ""
+        session = record["stage"].replace("-", "_")
+        line = f"{base}PRESET={settings['preset']} nox -s {session}"
         lines.append(line + (f" -- {shlex.join(options)}" if options else ""))
     yield "```bash\n" + "\n".join(lines) + "\n```"
+
+
+def _study(path: str) -> list[str]:
+    return [] if path == layout.DEFAULT_STUDY else ["--study", path]
 
 
 def _logs(record: Mapping[str, Any]) -> str:

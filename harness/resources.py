@@ -9,10 +9,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from harness import layout
+
 REPOSITORY = Path(__file__).resolve().parents[1]
-DEFAULT_STUDY = (
-    REPOSITORY / "plans" / "active" / "STUDY-SYNTH-FLY64-DOSE-OVERLAP-001" / "study.toml"
-)
+DEFAULT_STUDY = REPOSITORY / layout.DEFAULT_STUDY
 
 REFERENCE = re.compile(r'"\$ref": "(\w+)\.schema\.json')
 

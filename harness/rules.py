@@ -165,6 +165,12 @@ RULES: dict[str, Rule] = {
     "input.root": Rule(
         "a root is a folder that holds inputs", "make the inputs (`make inputs`), or mend the root"
     ),
+    "manifest.study": Rule("a manifest tells its study as it is", "make the manifest again"),
+    "manifest.filter": Rule("only cells that were asked for run", "make the manifest again"),
+    "manifest.reason": Rule("a skip says all its reasons", "make the manifest again"),
+    "manifest.missing": Rule("a missing job is a skip", "make the manifest again"),
+    "manifest.rate": Rule("accepted and rejected give the rate", "make the manifest again"),
+    "manifest.elapsed": Rule("start and end give the time spent", "run the job again"),
     "manifest.totals": Rule("selected + skipped = total", "make the manifest again"),
     "manifest.cell-twice": Rule("a cell has one outcome", "make the manifest again"),
     "manifest.cell-lost": Rule("no cell is dropped", "make the manifest again"),
@@ -185,6 +191,7 @@ RULES: dict[str, Rule] = {
     "attest.batch-size": Rule("the batch size asked for was used", "mend the child"),
     "attest.initial-object": Rule("the initial object asked for was used", "mend the child"),
     "attest.device": Rule("the device asked for was honoured", "mend the child"),
+    "attest.itself": Rule("an attestation does not contradict itself", "mend the child"),
     "attest.outputs": Rule("outputs are as attested", "run the job again in a new hub"),
     # RED, GREEN and collection.
     "junit.readable": Rule("a test report is pytest's whole JUnit XML", "run the stage again"),
@@ -266,6 +273,7 @@ RULES: dict[str, Rule] = {
     "hub.chain": Rule("each stage record cites the one before", "get the hub again"),
     "hub.outputs": Rule("a stage record lists what the stage left", "get the hub again"),
     "hub.log": Rule("a command's log is the one recorded", "get the hub again"),
+    "hub.argv": Rule("a job's command is the one that its settings give", "trust the attestation"),
     "hub.verdict": Rule("a verdict follows from its records", "trust the records, not the verdict"),
     "hub.job-log": Rule("a launched job has its logs", "get the hub again"),
     "hub.returncode": Rule("log and manifest say the same return code", "get the hub again"),
@@ -279,6 +287,8 @@ RULES: dict[str, Rule] = {
     "schema.documented": Rule("what is documented fits its schema", "get the hub again"),
     "stage.command": Rule("a stage's commands succeed", "read the log"),
     "stage.no-command": Rule("a stage runs its commands", "run the stage again in a new hub"),
+    "stage.command-words": Rule("a stage runs its own commands", "run the stage in a new hub"),
+    "red.commands": Rule("the proof's runs are the stage's commands", "run red again"),
     "stage.report": Rule("a command leaves its reports", "read the log"),
     "stage.job": Rule("every selected job reaches the state that the stage is for", "read its log"),
     "seal.link": Rule("a hub holds regular files only", "get the hub from its source again"),

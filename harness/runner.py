@@ -97,14 +97,18 @@ def side_by_side(tasks: Sequence[Callable[[], Result]], places: int, stop: Stop)
 
 
 def terminal(data: bytes, prefix: bytes = b"") -> None:
-    """Write bytes to this process's standard output at once, in one piece."""
+    """Write bytes to this process's standard output at once, in one piece.
+
+    A terminal that has gone away is no reason to lose evidence: the words are in the log.
+    """
     stream = getattr(sys.stdout, "buffer", None)
-    if stream is None:
-        sys.stdout.write((prefix + data).decode(errors="replace"))
-    else:
+    with suppress(BrokenPipeError):
+        if stream is None:
+            sys.stdout.write((prefix + data).decode(errors="replace"))
+        else:
+            sys.stdout.flush()
+            stream.write(prefix + data)
         sys.stdout.flush()
-        stream.write(prefix + data)
-    sys.stdout.flush()
 
 
 def stream(

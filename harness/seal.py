@@ -13,7 +13,7 @@ from harness import layout
 from harness.model import Finding
 from harness.rules import finding
 
-LINE = re.compile(r"([0-9a-f]{64})  (.+)", re.DOTALL)
+LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import TextIO
 
@@ -69,7 +70,8 @@ def _print(text: str, stream: TextIO) -> None:
     """Write a line; the bytes of a file name that the terminal has no letter for are escaped."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     shown = text.encode(encoding, errors="backslashreplace").decode(encoding)
-    print(shown, file=stream, flush=True)
+    with suppress(BrokenPipeError):
+        print(shown, file=stream, flush=True)
 
 
 def _heeded() -> list[signal.Signals]:

@@ -6,17 +6,16 @@ Pure: fed with the entries of the hub and a reader of its files; every finding a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness import canonical, judge, layout, manifest, records, report, schemas
-from harness.model import CellKey, Finding
+from harness import canonical, judge, layout, records, report, verify_run
+from harness.model import Finding
 from harness.records import Read
 from harness.rules import finding
 from harness.seal import Entry
 from harness.seal import check as check_seal
-
-Schema = Callable[[str], Mapping[str, Any]]
+from harness.verify_run import Schema
 
 JSON_SCHEMAS = {
     records.MARKER: "hub",
@@ -61,16 +60,8 @@ def _check_schemas(entries: Sequence[Entry], read: Read, schema: Schema) -> list
     for entry in entries:
         name = JSON_SCHEMAS.get(entry.path)
         if name is not None and entry.kind == "file":
-            found += _check_schema(entry.path, name, read, schema)
+            found += verify_run.check_schema(entry.path, name, read, schema)
     return found
-
-
-def _check_schema(path: str, name: str, read: Read, schema: Schema) -> tuple[Finding, ...]:
-    try:
-        document = records.document(read, path)
-    except ValueError as error:
-        return (finding("hub.json", where=path, expected="JSON", found=str(error)),)
-    return schemas.check(document, schema(name), name=name, where=path)
 
 
 def _check_marker(read: Read) -> list[Finding]:
@@ -122,7 +113,7 @@ def _check_stage(
         *_check_verdict(path, record, read),
     ]
     if record["stage"] in layout.RUN_STAGES:
-        found += check_run(record, read, digests, schema)
+        found += verify_run.check(record, read, digests, schema)
     return found
 
 
@@ -180,142 +171,6 @@ def _check_verdict(path: str, record: Mapping[str, Any], read: Read) -> list[Fin
         for pointer, value in expected.items()
         if record[pointer[1:]] != value
     ]
-
-
-def check_run(
-    record: Mapping[str, Any], read: Read, digests: Mapping[str, str], schema: Schema
-) -> list[Finding]:
-    """Return what is wrong with the manifest of a run and with what its jobs left.
-
-    record: of the stage; its command's log and the run's own documents are no job's.
-    """
-    run = records.run_of(read, record["stage"])
-    if run is None:
-        return []
-    folder = layout.STAGE_DIRECTORIES[record["stage"]]
-    where = f"{folder}/{layout.MANIFEST}"
-    found = list(manifest.check(run.manifest, run.skips, None, where=where))
-    found += _check_kind(record["stage"], run.manifest, where)
-    found += _check_jobs_files(folder, run.manifest, digests)
-    for job, result in zip(run.manifest["jobs"], run.manifest["execution_results"], strict=False):
-        if result["status"] in (manifest.SUCCEEDED, manifest.FAILED):
-            found += _check_job(job, result, run.manifest["settings"], read, digests, schema)
-    return found
-
-
-def _check_kind(stage: str, document: Mapping[str, Any], where: str) -> list[Finding]:
-    planned_only = stage == "dry-run"
-    if document["dry_run"] is planned_only:
-        return []
-    return [
-        finding(
-            "hub.stage",
-            where=where,
-            pointer="/dry_run",
-            expected=f"{planned_only}, as in a {stage}",
-            found=str(document["dry_run"]),
-        )
-    ]
-
-
-def _check_jobs_files(
-    folder: str, document: Mapping[str, Any], digests: Mapping[str, str]
-) -> list[Finding]:
-    """Return the files below a run's folder that lie in no job's folder."""
-    homes = tuple(job["output_dir"] + "/" for job in document["jobs"])
-    return [
-        finding("hub.extra", where=path, expected="a file of a job in the manifest", found="none")
-        for path in digests
-        if path.startswith(f"{folder}/")
-        and "/" in path.removeprefix(f"{folder}/")
-        and not path.startswith(homes)
-    ]
-
-
-def _check_job(
-    job: Mapping[str, Any],
-    result: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    read: Read,
-    digests: Mapping[str, str],
-    schema: Schema,
-) -> list[Finding]:
-    found = _check_job_logs(job, result, read)
-    path = f"{job['output_dir']}/{layout.RESULT}"
-    # What a failed job left may be anything; only a success must be attested.
-    if result["status"] == manifest.SUCCEEDED:
-        broken = read(path) is not None and _check_schema(path, "attestation", read, schema)
-        if broken:
-            return [*found, *broken]
-        attestation = records.document(read, path)
-        found += _check_attested(job, settings, attestation, path, digests)
-        found += [
-            finding(
-                "hub.telemetry",
-                where=f"{job['output_dir']} in the manifest",
-                pointer=f"/{name}",
-                expected=str(value),
-                found=str(result[name]),
-            )
-            for name, value in manifest.attested_facts(attestation).items()
-            if result[name] != value
-        ]
-    return found
-
-
-def _check_job_logs(job: Mapping[str, Any], result: Mapping[str, Any], read: Read) -> list[Finding]:
-    log = read(job["log_path"])
-    own_path = f"{job['output_dir']}/{layout.JOB_LOG}"
-    own = read(own_path)
-    key = CellKey(job["dose"], job["view"], job["split"])
-    found = [
-        finding("hub.job-log", where=path, expected="the job's log", found="no such file")
-        for path, data in ((job["log_path"], log), (own_path, own))
-        if data is None
-    ]
-    heads = {job["log_path"]: (f"# job: {key}", log), own_path: (f"job: {key}", own)}
-    found += [
-        finding("hub.job-log", where=path, pointer="line 1", expected=head, found=first)
-        for path, (head, data) in heads.items()
-        if data is not None and (first := _first_line(data)) != head
-    ]
-    ended = judge.returncode_in_log(log) if log is not None else result["returncode"]
-    if ended != result["returncode"]:
-        found.append(
-            finding(
-                "hub.returncode",
-                where=job["log_path"],
-                pointer="last line",
-                expected=f"return code {result['returncode']}, as in the manifest",
-                found=str(ended),
-            )
-        )
-    return found
-
-
-def _first_line(data: bytes) -> str:
-    return canonical.short(data.partition(b"\n")[0].decode(errors="replace"))
-
-
-def _check_attested(
-    job: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    attestation: Mapping[str, Any] | None,
-    path: str,
-    digests: Mapping[str, str],
-) -> tuple[Finding, ...]:
-    from harness import reconcile
-
-    if attestation is None:
-        return (reconcile.left_nothing(path),)
-    folder = job["output_dir"] + "/"
-    outputs = {
-        name.removeprefix(folder): digest
-        for name, digest in digests.items()
-        if name.startswith(folder)
-    }
-    asked = {**settings, "input_sha256": job["input_sha256"]}
-    return reconcile.compare(asked, attestation, outputs, where=path)
 
 
 def _check_derived(read: Read) -> list[Finding]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from harness.jobs.arguments import Request
     from harness.jobs.intake import Scan
 
+OLDEST_TORCH = (2, 2)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the child on argv and return its exit code."""
@@ -59,12 +61,20 @@ def choose_device(requested: str, cuda_is_there: bool) -> str:
     return requested
 
 
+def require_torch(version: str) -> None:
+    """Raise InputInvalid for a torch older than 2.2 (POLICY-001); there is no fallback."""
+    major, minor = (int(part) for part in version.split(".")[:2])
+    if (major, minor) < OLDEST_TORCH:
+        raise InputInvalid(f"POLICY-001: torch {version} is older than 2.2. Build it: make env")
+
+
 def _task(request: Request, scan: Scan) -> Any:
     """Return pty-chi's task, built and seeded, nothing run yet."""
     import torch
 
     from harness.jobs import geometry
 
+    require_torch(torch.__version__)
     device = choose_device(request.device, torch.cuda.is_available())
     print(f"device {device} (asked for {request.device}), threads {request.threads}")
     torch.set_num_threads(request.threads)

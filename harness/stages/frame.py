@@ -16,6 +16,7 @@ from harness import (
     hub,
     judge,
     layout,
+    manifest,
     matrix,
     prepare,
     provenance,
@@ -178,7 +179,7 @@ def _record(stage: Stage, started_at: str, elapsed_s: float) -> dict[str, Any]:
         "findings": [],
         "tests": None,
         "settings": _settings(request),
-        "policies": list(POLICIES),
+        "policies": _policies(request.stage),
         "git": provenance.git_state(request.repository),
         "code_sha256": provenance.code_sha256(request.repository),
         "versions": provenance.versions(),
@@ -203,10 +204,21 @@ def _settings(request: StageRequest) -> dict[str, Any]:
         "preset": request.preset,
         "base": request.base_npz.name if request.base_npz else None,
         "study": provenance.portable(request.study_path),
+        "study_sha256": manifest.study_record(request.design)["sha256"],
+        "base_sha256": _digest(request.base_npz),
         "filters": {name: list(values) for name, values in request.filters.items()},
         "options": list(request.words),
         "tests": asdict(request.design.tests),
     }
+
+
+def _policies(stage: str) -> list[str]:
+    """Return the policies that a stage exercises; only a real run needs torch."""
+    return [name for name in POLICIES if name != "POLICY-001" or stage == "real-run"]
+
+
+def _digest(path: Path | None) -> str | None:
+    return files.sha256_file(path) if path and path.is_file() else None
 
 
 def _refused(error: HarnessError | None) -> dict[str, Any] | None:

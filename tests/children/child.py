@@ -12,7 +12,10 @@ import hashlib
 import json
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
+
+import numpy as np
 
 OUTPUTS = ("reconstruction.npz",)
 
@@ -38,7 +41,20 @@ def attestation(options: argparse.Namespace, outputs: list[dict]) -> dict:
     example = Path(__file__).parents[1] / "examples" / "valid" / "attestation" / "succeeded.json"
     document = json.loads(example.read_text())
     data = options.input_npz.read_bytes()
-    document["input"] |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    with np.load(options.input_npz) as arrays:
+        frames = len(arrays["xcoords"])
+    document["input"] |= {
+        "path": options.input_npz.name,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": len(data),
+        "frames": frames,
+    }
+    for name, used in (
+        ("num_epochs", options.num_epochs),
+        ("batch_size", options.batch_size),
+        ("random_seed", options.seed),
+    ):
+        document["options_changed"][f"reconstructor_options.{name}"]["used"] = used
     losses = [1.0 / (epoch + 1) for epoch in range(options.num_epochs)]
     document |= {
         "algorithm": options.algorithm,
@@ -50,6 +66,7 @@ def attestation(options: argparse.Namespace, outputs: list[dict]) -> dict:
         "loss": {"first": losses[0], "last": losses[-1], "per_epoch": losses},
     }
     document["device"] |= {"requested": options.device}
+    document["started_at"] = document["finished_at"] = datetime.now(UTC).isoformat()
     return document
 
 

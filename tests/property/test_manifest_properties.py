@@ -8,7 +8,7 @@ import json
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from harness import canonical, manifest, resources, schemas
+from harness import canonical, crosscheck, manifest, resources, schemas
 from harness.model import CellKey
 from tests.property.test_matrix_properties import ROOTS, designs, plans
 
@@ -39,6 +39,7 @@ def documents(design, filters, plan):
         artifact_root=".",
         input_roots={"phase_c": "c", "phase_d": "d"},
         metadata={},
+        notes={},
         created_at="2026-01-01T00:00:00.000+00:00",
     )
     return document, manifest.skip_summary(plan, design)
@@ -51,15 +52,15 @@ def made(draw):
 
 
 def rules(document, skips, design):
-    return {item.rule for item in manifest.check(document, skips, design, where=WHERE)}
+    return {item.rule for item in crosscheck.check(document, skips, design, where=WHERE)}
 
 
 @settings(max_examples=30)
 @given(made())
 def test_what_is_made_has_no_finding_with_and_without_the_study_and_fits_its_schema(case):
     design, document, skips = case
-    assert manifest.check(document, skips, design, where=WHERE) == ()
-    assert manifest.check(document, skips, None, where=WHERE) == ()
+    assert crosscheck.check(document, skips, design, where=WHERE) == ()
+    assert crosscheck.check(document, skips, None, where=WHERE) == ()
     for name, record in (("manifest", document), ("skip_summary", skips)):
         assert schemas.check(record, resources.schema(name), name=name, where=WHERE) == ()
     assert json.loads(canonical.to_bytes(document)) == document
@@ -134,8 +135,8 @@ def test_a_state_goes_with_its_return_code_in_both_lists(case, status, returncod
     }.get(status, returncode is None)
     assert rules(changed, skips, design) == (set() if sound else {"manifest.state"})
     key = CellKey(result["dose"], result["view"], result["split"])
-    others = [r for r in changed["execution_results"] if manifest._key(r) != key]
-    assert others == [r for r in document["execution_results"] if manifest._key(r) != key]
+    others = [r for r in changed["execution_results"] if manifest.key_of(r) != key]
+    assert others == [r for r in document["execution_results"] if manifest.key_of(r) != key]
     assert document["updated_at"] != changed["updated_at"]
 
 

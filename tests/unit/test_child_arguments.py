@@ -295,3 +295,14 @@ def test_warnings_are_kept_and_still_shown(capsys):
         logging.getLogger("ptychi").info("not this")
     assert gathered == ["UserWarning: two lines", "ptychi: a word"]
     assert capsys.readouterr().err.count("warning: ") == 2
+
+
+@pytest.mark.parametrize("version", ["1.13.1", "2.1.2+cpu"])
+def test_a_torch_older_than_the_policy_asks_for_is_refused(version):
+    with pytest.raises(InputInvalid, match=r"POLICY-001.*make env"):
+        ptychi_lsqml.require_torch(version)
+
+
+@pytest.mark.parametrize("version", ["2.2.0", "2.15.0+cu130", "3.0.0"])
+def test_a_torch_that_the_policy_asks_for_is_taken(version):
+    ptychi_lsqml.require_torch(version)

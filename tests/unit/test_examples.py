@@ -58,7 +58,8 @@ def test_a_schema_is_draft_2020_12_and_describes_itself_and_its_properties(path)
     Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema["$id"].endswith(f"/schemas/{path.name}")
-    assert schema["title"] and schema["description"]
+    assert schema["title"]
+    assert schema["description"]
     assert [place for place, part in properties(schema) if "description" not in part] == []
 
 
@@ -77,6 +78,5 @@ def properties(part, place=""):
 
 
 def test_examples_differ_from_each_other():
-    files = [path for path in EXAMPLES.rglob("*.json")]
-    digests = [digest(json.loads(path.read_text())) for path in files]
+    digests = [digest(json.loads(path.read_text())) for path in EXAMPLES.rglob("*.json")]
     assert len(set(digests)) == len(digests)

@@ -208,7 +208,13 @@ def drop_a_skip(root):
 
 
 def drop_a_command(root):
-    edit(root, "green/stage.json", lambda record: record["commands"].pop() and None)
+    """Take the suite out of GREEN, and out of what counts its tests."""
+
+    def out(record):
+        record["commands"].pop()
+        record["tests"] = {"passed": 1}
+
+    edit(root, "green/stage.json", out)
 
 
 def change_proof(root):

@@ -1,0 +1,248 @@
+"""Verify what a run left in a hub: its manifest, and each job's log, attestation and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+from harness import (
+    canonical,
+    crosscheck,
+    joblog,
+    judge,
+    layout,
+    manifest,
+    reconcile,
+    records,
+    schemas,
+)
+from harness.model import CellKey, Finding
+from harness.records import Read
+from harness.rules import finding
+
+Schema = Callable[[str], Mapping[str, Any]]
+
+# Where the child's command says what the settings say.
+OPTIONS = {
+    "--algorithm": "algorithm",
+    "--num-epochs": "num_epochs",
+    "--batch-size": "batch_size",
+    "--seed": "seed",
+    "--device": "device",
+    "--initial-object": "initial_object",
+}
+CLOCK_SLACK_S = 2.0
+
+
+def check_schema(path: str, name: str, read: Read, schema: Schema) -> tuple[Finding, ...]:
+    """Return how a document of a hub breaks its schema; JSON that cannot be read is a finding."""
+    try:
+        document = records.document(read, path)
+    except ValueError as error:
+        return (finding("hub.json", where=path, expected="JSON", found=str(error)),)
+    return schemas.check(document, schema(name), name=name, where=path)
+
+
+def check(
+    record: Mapping[str, Any], read: Read, digests: Mapping[str, str], schema: Schema
+) -> list[Finding]:
+    """Return what is wrong with the manifest of a run and with what its jobs left.
+
+    record: of the stage; its command's log and the run's own documents are no job's.
+    """
+    run = records.run_of(read, record["stage"])
+    if run is None:
+        return []
+    folder = layout.STAGE_DIRECTORIES[record["stage"]]
+    where = f"{folder}/{layout.MANIFEST}"
+    found = list(crosscheck.check(run.manifest, run.skips, None, where=where))
+    found += _check_agreement(record, run.manifest, read, where)
+    found += _check_files(folder, record, run.manifest, digests)
+    for job in run.manifest["jobs"]:
+        found += _check_argv(job, run.manifest["settings"], where)
+    for job, result in zip(run.manifest["jobs"], run.manifest["execution_results"], strict=False):
+        if result["status"] in (manifest.SUCCEEDED, manifest.FAILED):
+            found += _check_job(job, result, run.manifest["settings"], read, digests, schema)
+    return found
+
+
+def _check_agreement(
+    record: Mapping[str, Any], document: Mapping[str, Any], read: Read, where: str
+) -> Iterator[Finding]:
+    """Yield where a manifest tells of another run than its stage and its hub."""
+    marker = records.document(read, records.MARKER)
+    stage = record["stage"]
+    facts: dict[str, tuple[Any, Any]] = {
+        "/dry_run": (stage == "dry-run", document["dry_run"]),
+        "/initiative": (marker["initiative"], document["initiative"]),
+        "/artifact_root": (layout.STAGE_DIRECTORIES[stage], document["artifact_root"]),
+        "/filters": (record["settings"]["filters"], document["filters"]),
+        "/study/sha256": (record["settings"]["study_sha256"], document["study"]["sha256"]),
+        "/gates": (_gates(record), _gates(document)),
+    }
+    for pointer, (one, other) in facts.items():
+        if one != other:
+            yield finding(
+                "hub.stage",
+                where=where,
+                pointer=pointer,
+                expected=canonical.short(str(one)),
+                found=canonical.short(str(other)),
+            )
+
+
+def _gates(document: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    return [(gate["name"], gate["verdict"], gate["checked"]) for gate in document["gates"]]
+
+
+def _check_files(
+    folder: str,
+    record: Mapping[str, Any],
+    document: Mapping[str, Any],
+    digests: Mapping[str, str],
+) -> list[Finding]:
+    """Return the files below a run's folder that are neither the run's own nor a job's."""
+    homes = tuple(job["output_dir"] + "/" for job in document["jobs"])
+    # Its own log is there even where an interrupt left no command on record.
+    log = layout.REAL_RUN_LOG if record["stage"] == "real-run" else layout.DRY_RUN_LOG
+    names = (log, layout.MANIFEST, layout.SKIP_SUMMARY, layout.STAGE_RECORD)
+    own = {f"{folder}/{name}" for name in names}
+    return [
+        finding("hub.extra", where=path, expected="a file of the run or of a job", found="neither")
+        for path in digests
+        if path.startswith(f"{folder}/") and path not in own and not path.startswith(homes)
+    ]
+
+
+def _check_argv(
+    job: Mapping[str, Any], settings: Mapping[str, Any], where: str
+) -> Iterator[Finding]:
+    """Yield where a job's command asks for something else than settings and job say."""
+    words = job["argv"]
+    said = dict(pairwise(words))
+    for option, name in OPTIONS.items():
+        if said.get(option) != str(settings[name]):
+            yield _argv(job, where, f"{option} {settings[name]}", f"{option} {said.get(option)}")
+    for option, end in (("--input-npz", job["input_npz"]), ("--output-dir", job["output_dir"])):
+        if not (said.get(option) or "").endswith(end):
+            yield _argv(job, where, f"{option} .../{end}", f"{option} {said.get(option)}")
+
+
+def _argv(job: Mapping[str, Any], where: str, expected: str, found: str) -> Finding:
+    place = f"/jobs ({manifest.key_of(job)})/argv"
+    return finding("hub.argv", where=where, pointer=place, expected=expected, found=found)
+
+
+def _check_job(
+    job: Mapping[str, Any],
+    result: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    read: Read,
+    digests: Mapping[str, str],
+    schema: Schema,
+) -> list[Finding]:
+    found = _check_job_logs(job, result, read)
+    path = f"{job['output_dir']}/{layout.RESULT}"
+    # What a failed job left may be anything; only a success must be attested.
+    if result["status"] == manifest.SUCCEEDED:
+        broken = read(path) is not None and check_schema(path, "attestation", read, schema)
+        if broken:
+            return [*found, *broken]
+        attestation = records.document(read, path)
+        found += _check_attested(job, settings, attestation, path, digests)
+        if attestation is not None:
+            found += _check_when_and_what(result, attestation, path)
+        found += [
+            finding(
+                "hub.telemetry",
+                where=f"{job['output_dir']} in the manifest",
+                pointer=f"/{name}",
+                expected=str(value),
+                found=str(result[name]),
+            )
+            for name, value in manifest.attested_facts(attestation).items()
+            if result[name] != value
+        ]
+    return found
+
+
+def _check_job_logs(job: Mapping[str, Any], result: Mapping[str, Any], read: Read) -> list[Finding]:
+    log = read(job["log_path"])
+    own_path = f"{job['output_dir']}/{layout.JOB_LOG}"
+    own = read(own_path)
+    key = CellKey(job["dose"], job["view"], job["split"])
+    found = [
+        finding("hub.job-log", where=path, expected="the job's log", found="no such file")
+        for path, data in ((job["log_path"], log), (own_path, own))
+        if data is None
+    ]
+    heads = (f"# job: {key}", f"# argv: {' '.join(job['argv'])}")
+    found += [
+        finding("hub.job-log", where=job["log_path"], pointer=place, expected=head, found=line)
+        for place, head, line in zip(("line 1", "line 2"), heads, _first_lines(log), strict=False)
+        if line != head
+    ]
+    if own is not None and own != joblog.render(job, result):
+        expected = "what the manifest gives"
+        found.append(finding("hub.job-log", where=own_path, expected=expected, found="other words"))
+    ended = judge.returncode_in_log(log) if log is not None else result["returncode"]
+    if ended != result["returncode"]:
+        found.append(
+            finding(
+                "hub.returncode",
+                where=job["log_path"],
+                pointer="last line",
+                expected=f"return code {result['returncode']}, as in the manifest",
+                found=str(ended),
+            )
+        )
+    return found
+
+
+def _first_lines(log: bytes | None) -> list[str]:
+    lines = [line.decode(errors="replace") for line in (log or b"").split(b"\n")[:2]]
+    return lines if log is not None else []
+
+
+def _check_attested(
+    job: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    attestation: Mapping[str, Any] | None,
+    path: str,
+    digests: Mapping[str, str],
+) -> tuple[Finding, ...]:
+    if attestation is None:
+        return (reconcile.left_nothing(path),)
+    folder = job["output_dir"] + "/"
+    outputs = {
+        name.removeprefix(folder): digest
+        for name, digest in digests.items()
+        if name.startswith(folder)
+    }
+    asked = {**settings, "input_sha256": job["input_sha256"], "input_npz": job["input_npz"]}
+    return reconcile.compare(asked, attestation, outputs, where=path)
+
+
+def _check_when_and_what(
+    result: Mapping[str, Any], attestation: Mapping[str, Any], path: str
+) -> Iterator[Finding]:
+    """Yield where an attestation tells of another time or of another number of frames."""
+    early_s = crosscheck.seconds_between(result["started_at"], attestation["started_at"])
+    late_s = crosscheck.seconds_between(attestation["finished_at"], result["finished_at"])
+    if min(early_s, late_s) < -CLOCK_SLACK_S:
+        yield finding(
+            "hub.telemetry",
+            where=path,
+            pointer="/started_at",
+            expected=f"within {result['started_at']} and {result['finished_at']}",
+            found=f"{attestation['started_at']} to {attestation['finished_at']}",
+        )
+    if result["n_accepted"] not in (None, attestation["input"]["frames"]):
+        yield finding(
+            "hub.telemetry",
+            where=path,
+            pointer="/input/frames",
+            expected=str(result["n_accepted"]),
+            found=str(attestation["input"]["frames"]),
+        )
