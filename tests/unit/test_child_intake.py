@@ -1,0 +1,293 @@
+"""What the child reads and what it leaves behind, as far as neither needs torch."""
+
+import hashlib
+import json
+import logging
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from harness import provenance, resources, schemas
+from harness.errors import EXIT_INPUT, EXIT_USAGE, UsageError
+from harness.jobs import arguments, attest, intake, outputs, ptychi_lsqml, truth
+from tests.small_scan import FRAME_PX, OBJECT, POSITIONS_PX, noiseless
+
+FLAT = np.ones_like(OBJECT, dtype="complex64")
+PROBE = noiseless()["probeGuess"]
+
+
+def write(folder, arrays):
+    path = folder / "scan.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.fixture
+def scan(tmp_path):
+    return intake.read(str(write(tmp_path, noiseless())))
+
+
+@pytest.fixture
+def refusal(tmp_path, capsys):
+    """A reader of the code and the one line with which the child refuses an input."""
+
+    def refuse(path):
+        code = ptychi_lsqml.main(["--input-npz", str(path), "--output-dir", str(tmp_path / "out")])
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert said.err.startswith("error: ")
+        assert said.err.count("\n") == 1
+        assert list((tmp_path / "out").iterdir()) == []
+        return code, said.err
+
+    return refuse
+
+
+# Good files
+
+
+def test_a_scan_is_what_the_file_holds(scan):
+    arrays = noiseless()
+    assert scan.frame_px == FRAME_PX
+    assert scan.mean_photons_per_frame == pytest.approx(1e4)
+    assert scan.counts.dtype == np.float32
+    np.testing.assert_array_equal(scan.counts, arrays["diffraction"] ** 2)
+    np.testing.assert_array_equal(scan.probe, arrays["probeGuess"][None])
+    np.testing.assert_array_equal(scan.object_guess, arrays["objectGuess"])
+    np.testing.assert_array_equal(scan.positions_x_px, POSITIONS_PX[:, 1])
+    np.testing.assert_array_equal(scan.positions_y_px, POSITIONS_PX[:, 0])
+    np.testing.assert_array_equal(scan.corners, POSITIONS_PX - FRAME_PX // 2)
+
+
+def test_other_precisions_modes_and_more_arrays_are_taken(tmp_path):
+    arrays = noiseless()
+    arrays["diffraction"] = arrays["diffraction"].astype(">f8")
+    arrays["probeGuess"] = np.stack([arrays["probeGuess"]] * 3).astype("complex128")
+    arrays["objectGuess"] = arrays["objectGuess"].astype("complex128")
+    arrays["xcoords"] = arrays["xcoords"].astype("float32")
+    scan = intake.read(str(write(tmp_path, arrays | {"comment": np.array("not read")})))
+    assert (scan.counts.dtype, scan.probe.shape) == (np.float32, (3, FRAME_PX, FRAME_PX))
+    assert (scan.probe.dtype, scan.object_guess.dtype) == (np.complex64, np.complex64)
+    assert scan.positions_x_px.dtype == np.float64
+
+
+def test_a_path_of_this_machine_does_not_enter_the_record(tmp_path, monkeypatch):
+    path = write(tmp_path, noiseless())
+    assert intake.read(str(path)).path == "scan.npz"
+    monkeypatch.chdir(tmp_path)
+    assert intake.read("scan.npz").path == "scan.npz"
+
+
+# Bad files
+
+BAD = {
+    "lacks diffraction, xcoords": lambda a: (a.pop("diffraction"), a.pop("xcoords")),
+    "diffraction has shape (), not": lambda a: a.update(diffraction=np.float32(1)),
+    "diffraction has shape (0, 32, 32), not": lambda a: a.update(diffraction=a["diffraction"][:0]),
+    "diffraction has shape (30, 32, 31), not": lambda a: a.update(
+        diffraction=a["diffraction"][:, :, 1:]
+    ),
+    "diffraction has shape (30, 31, 31), not": lambda a: a.update(
+        diffraction=a["diffraction"][:, 1:, 1:]
+    ),
+    "diffraction is complex64, not floating": lambda a: a.update(
+        diffraction=a["diffraction"].astype("complex64")
+    ),
+    "diffraction holds NaN or infinity": lambda a: a["diffraction"].__setitem__((3, 4, 5), np.inf),
+    "diffraction holds negative amplitudes": lambda a: a["diffraction"].__setitem__((3, 4, 5), -1),
+    "diffraction exceeds 1.8e+19": lambda a: a["diffraction"].__setitem__((3, 4, 5), 2e19),
+    "probeGuess has shape (1, 1, 32, 32)": lambda a: a.update(
+        probeGuess=a["probeGuess"][None, None]
+    ),
+    "probeGuess has shape (0, 32, 32)": lambda a: a.update(probeGuess=a["probeGuess"][None][:0]),
+    "probeGuess is float32, not complex": lambda a: a.update(probeGuess=abs(a["probeGuess"])),
+    "probeGuess holds NaN": lambda a: a["probeGuess"].__setitem__((0, 0), np.nan),
+    "xcoords has shape (30, 1), not (30,)": lambda a: a.update(xcoords=a["xcoords"][:, None]),
+    "ycoords is int64, not floating": lambda a: a.update(ycoords=a["ycoords"].astype("int64")),
+    "xcoords holds NaN or infinity": lambda a: a["xcoords"].__setitem__(0, -np.inf),
+    "objectGuess has shape (1, 100, 100)": lambda a: a.update(objectGuess=a["objectGuess"][None]),
+    "objectGuess is float32, not complex": lambda a: a.update(objectGuess=abs(a["objectGuess"])),
+    "objectGuess holds NaN": lambda a: a["objectGuess"].__setitem__((0, 0), np.nan),
+    "1 of 30 frames see beyond the object": lambda a: a["ycoords"].__setitem__(7, 15.0),
+}
+
+
+@pytest.mark.parametrize("clue", BAD)
+def test_each_fault_of_an_array_is_one_line_with_code_3(tmp_path, refusal, clue):
+    arrays = noiseless()
+    BAD[clue](arrays)
+    path = write(tmp_path, arrays)
+    code, said = refusal(path)
+    assert code == EXIT_INPUT
+    assert f"{path}: {clue}" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "clue"),
+    [
+        (b"", "is no readable NPZ"),
+        (b"no archive at all", "is no readable NPZ"),
+        (b"PK\x05\x06" + bytes(18), "lacks diffraction, probeGuess, xcoords, ycoords"),
+        (b"\x80\x04N.", "is no readable NPZ"),
+    ],
+    ids=["empty", "text", "archive of nothing", "pickle"],
+)
+def test_what_is_no_archive_is_one_line_with_code_3(tmp_path, refusal, content, clue):
+    (tmp_path / "scan.npz").write_bytes(content)
+    code, said = refusal(tmp_path / "scan.npz")
+    assert code == EXIT_INPUT
+    assert clue in said
+
+
+def test_a_changed_byte_of_an_array_is_one_line_with_code_3(tmp_path, refusal):
+    path = write(tmp_path, noiseless())
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 1
+    path.write_bytes(data)
+    code, said = refusal(path)
+    assert code == EXIT_INPUT
+    assert "is no readable NPZ (Bad CRC-32" in said
+
+
+def test_a_folder_and_a_missing_file_are_named_with_code_3(tmp_path, refusal):
+    (tmp_path / "folder").mkdir()
+    for name, why in (("folder", "Is a directory"), ("nowhere.npz", "No such file")):
+        code, said = refusal(tmp_path / name)
+        assert code == EXIT_INPUT
+        assert f"cannot read {tmp_path / name}: {why}" in said
+
+
+# Output folder
+
+
+def test_a_fresh_folder_is_made_with_its_parents_and_may_hold_other_files(tmp_path):
+    folder = outputs.fresh_folder(str(tmp_path / "a" / "b"))
+    assert folder.is_dir()
+    (folder / "run.log").write_text("of the harness")
+    assert outputs.fresh_folder(str(folder)) == folder
+
+
+@pytest.mark.parametrize("name", ["result.json", "reconstruction.npz", *outputs.PICTURES])
+def test_a_folder_with_results_ends_the_child_with_code_2_before_the_input_is_read(
+    tmp_path, name, capsys
+):
+    (tmp_path / name).write_text("old")
+    words = ["--input-npz", str(tmp_path / "nowhere.npz"), "--output-dir", str(tmp_path)]
+    assert ptychi_lsqml.main(words) == EXIT_USAGE
+    said = capsys.readouterr().err
+    assert f"already holds {name}. Give a fresh folder" in said
+    assert (tmp_path / name).read_text() == "old"
+
+
+# Record
+
+
+def run_that_failed():
+    return attest.Run(
+        reconstructor="LSQMLReconstructor",
+        module="ptychi.reconstructors.lsqml",
+        epochs_run=2,
+        batch_size=96,
+        seed=5,
+        options={"reconstructor_options.num_epochs": (100, 2)},
+        initial_object="flat",
+        losses=(0.5, float("nan")),
+        object_=FLAT,
+        probe=PROBE[None],
+        positions_x_px=POSITIONS_PX[:, 1],
+        positions_y_px=POSITIONS_PX[:, 0],
+        position_origin_px=(-0.5, -0.5),
+        device="cpu",
+        device_name="a processor",
+        threads=1,
+        warnings=("UserWarning: slow",),
+        failure="the loss is nan at epoch 2",
+    )
+
+
+def test_a_run_that_failed_leaves_its_arrays_and_a_record_that_says_so(tmp_path, scan, monkeypatch):
+    monkeypatch.setattr(provenance, "versions", lambda: dict.fromkeys(attest.VERSIONS, "1.0"))
+    clock, run = attest.Clock.start(), run_that_failed()
+    folder = outputs.fresh_folder(str(tmp_path / "out"))
+    verdict = truth.judge(scan, run.object_)
+    entries = outputs.write_results(folder, run, scan, verdict)
+
+    data = (folder / "reconstruction.npz").read_bytes()
+    assert entries == [
+        {
+            "path": "reconstruction.npz",
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "bytes": len(data),
+        }
+    ]
+    with np.load(folder / "reconstruction.npz", allow_pickle=False) as left:
+        np.testing.assert_array_equal(left["object"], run.object_)
+        np.testing.assert_array_equal(left["probe"], run.probe)
+        np.testing.assert_array_equal(left["loss_per_epoch"], run.losses)
+        np.testing.assert_array_equal(left["positions_x_px"], run.positions_x_px)
+        np.testing.assert_array_equal(left["positions_y_px"], run.positions_y_px)
+
+    request = arguments.parse(["--input-npz", scan.path, "--output-dir", "out", "--device", "cpu"])
+    record = attest.record(run, scan, verdict, request, entries, clock)
+    outputs.write_record(folder, record)
+    read = json.loads((folder / "result.json").read_text())
+    schema = resources.schema("attestation")
+    assert schemas.check(read, schema, name="attestation", where="result.json") == ()
+    assert (read["status"], read["failure"]) == ("failed", run.failure)
+    assert read["loss"] == {"first": 0.5, "last": None, "per_epoch": [0.5, None]}
+    assert read["algorithm"] == "LSQML"
+    assert read["input"]["sha256"] == scan.sha256
+    assert read["input"]["frames"] == len(POSITIONS_PX)
+    assert read["options_changed"] == {
+        "reconstructor_options.num_epochs": {"default": 100, "used": 2}
+    }
+    assert read["wall_s"] >= 0
+    assert read["peak_memory_bytes"] > 1e7
+    assert read["started_at"] <= read["finished_at"]
+
+
+def test_results_are_never_written_over_results(tmp_path, scan):
+    run = run_that_failed()
+    verdict = truth.judge(scan, run.object_)
+    (tmp_path / "reconstruction.npz").write_text("old")
+    with pytest.raises(UsageError, match=r"reconstruction\.npz"):
+        outputs.write_results(tmp_path, run, scan, verdict)
+    assert (tmp_path / "reconstruction.npz").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("start", "name"),
+    [(FLAT, "flat"), (noiseless()["objectGuess"], "guess"), (2 * FLAT, "other")],
+)
+def test_the_initial_object_is_named_by_what_the_task_holds(scan, start, name):
+    task = SimpleNamespace(get_data_to_cpu=lambda what, as_numpy: {"object": start[None]}[what])
+    assert attest.name_initial_object(task, scan) == name
+
+
+@pytest.mark.parametrize(
+    ("defaults", "used", "changed"),
+    [
+        ({"a": 1}, {"a": 1}, {}),
+        ({"a": {"b": 1}}, {"a": {"b": 2}}, {"a.b": (1, 2)}),
+        ({"a": 1}, {"c": 2}, {"a": (1, None), "c": (None, 2)}),
+        ({"a": {}}, {"a": {"b": 1}}, {"a": ({}, None), "a.b": (None, 1)}),
+    ],
+)
+def test_changed_options_name_each_leaf_that_differs_and_those_on_one_side(defaults, used, changed):
+    assert attest.changed_options(defaults, used) == changed
+
+
+def test_what_listens_to_warnings_stops_when_the_work_ends_even_badly():
+    handlers, show = list(logging.getLogger().handlers), warnings.showwarning
+
+    def work():
+        with attest.recorded_warnings() as gathered:
+            logging.getLogger("a").error("heard")
+            assert gathered == ["a: heard"]
+            raise RuntimeError("the work")
+
+    with pytest.raises(RuntimeError, match="the work"):
+        work()
+    assert (logging.getLogger().handlers, warnings.showwarning) == (handlers, show)
