@@ -12,6 +12,7 @@ from typing import Any
 from harness import (
     collection,
     documented,
+    drift,
     greenproof,
     junit,
     layout,
@@ -37,6 +38,7 @@ PROOF = "red/proof.json"
 SELECTIONS = ("collect-mapped", "collect-suite")
 DOCUMENTED = "collect/documented.json"
 LAST_STATES = {"dry-run": manifest.PLANNED, "real-run": manifest.SUCCEEDED}
+PAIR = {"red": "green", "green": "red"}
 ENDED = b"# ended: "
 
 Record = Mapping[str, Any]
@@ -48,12 +50,14 @@ def findings(record: Record, read: Read) -> tuple[Finding, ...]:
     record: a stage record, its verdict and findings unread.  read: gives the files of the hub.
     """
     where = records.stage_path(record["stage"])
+    moved = tuple(_drift(record, read))
     found = [*_cut_short(record, where), *_gates(record, where)]
     if found:
-        return tuple(found)
+        return (*found, *moved)
     if not record["commands"]:
-        return (finding("stage.no-command", where=where, expected="a command", found="none"),)
-    return tuple(JUDGES[record["stage"]](record, read))
+        none = finding("stage.no-command", where=where, expected="a command", found="none")
+        return (none, *moved)
+    return (*JUDGES[record["stage"]](record, read), *moved)
 
 
 def test_counts(record: Record, read: Read) -> dict[str, int] | None:
@@ -93,6 +97,30 @@ def returncode_in_log(log: bytes) -> int | str:
     words = last.removeprefix(ENDED).decode(errors="replace").partition(" at ")[0]
     known = {describe_returncode(code): code for code in range(-64, 256)}
     return known.get(words, words)
+
+
+def _drift(record: Record, read: Read) -> Iterable[Finding]:
+    """Yield what changed under a stage, and where RED and GREEN are about other tests."""
+    path = records.digests_path(record["stage"])
+    document = records.document(read, path)
+    if document is None:
+        yield finding("stage.report", where=path, expected="the digests", found="no such file")
+        return
+    yield from drift.findings(document)
+    run = records.run_of(read, record["stage"]) if record["stage"] in layout.RUN_STAGES else None
+    if run is not None and record["commands"]:
+        yield from drift.inputs_of_jobs(document, run.manifest["jobs"])
+    other = PAIR.get(record["stage"], "")
+    if other and _came_before(other, record, read):
+        earlier = records.document(read, records.digests_path(other))
+        if earlier is not None:
+            yield from drift.pair(document, earlier, other)
+
+
+def _came_before(stage: str, record: Record, read: Read) -> bool:
+    """Tell whether a hub holds another stage, and it started before this one."""
+    other = records.document(read, records.stage_path(stage))
+    return other is not None and other["started_at"] < record["started_at"]
 
 
 def _cut_short(record: Record, where: str) -> Iterable[Finding]:

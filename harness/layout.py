@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 MANIFEST = "reconstruction_manifest.json"
 SKIP_SUMMARY = "skip_summary.json"
 STAGE_RECORD = "stage.json"
+DIGESTS = "digests.json"
+UNCOMMITTED = "uncommitted.diff"
 SEAL = "manifest-sha256.txt"
 SUMMARY = "docs/summary.md"
 BLOCKER = "docs/blocker.md"

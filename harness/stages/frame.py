@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import (
+    canonical,
     execution,
     files,
     gates,
@@ -22,12 +23,14 @@ from harness import (
     publish,
     rules,
     terminal,
+    worktree,
 )
 from harness.design import StudyDesign
 from harness.errors import EXIT_FAILED, HarnessError, InputInvalid
 from harness.model import Gate, ReconstructionSettings
 from harness.resources import REPOSITORY
 from harness.stages.transcript import Transcript
+from harness.stages.watch import Watch
 
 FORMAT = "harness.stage/1"
 POLICIES = ("POLICY-001", "CONFIG-001", "DATA-001", "OVERSAMPLING-001")
@@ -61,6 +64,7 @@ class Stage:
     folder: Path
     transcript: Transcript
     roots: matrix.Roots
+    watch: Watch
     gates: list[Gate] = field(default_factory=list)
     interrupted: bool = False
     refused: HarnessError | None = None
@@ -83,7 +87,8 @@ def run_stage(request: StageRequest, step: Step) -> int:
         hub.open_hub(request.hub)
         folder = hub.begin_stage(request.hub, request.stage)
         started, clock = provenance.iso_now(), time.monotonic()
-        stage = Stage(request, folder, Transcript(request.hub), _roots(request, folder))
+        watch = Watch(request.repository, request.study_path)
+        stage = Stage(request, folder, Transcript(request.hub), _roots(request, folder), watch)
         stage.transcript.open(folder / step.first_log)
         stage.transcript.say(f"# stage {request.stage} started {started}")
         _carry_out(stage, step)
@@ -144,6 +149,7 @@ def _close_gates(stage: Stage) -> list[Gate]:
     except InputInvalid as error:
         return [Gate("inputs", len(error.findings), error.findings)]
     checked = execution.check_plan(request, plan)
+    stage.watch.add_inputs(plan, checked, stage.roots)
     document, skips = execution.plan_records(request, checked)
     closed = [
         gates.input_gate(checked.findings),
@@ -163,6 +169,7 @@ def _roots(request: StageRequest, folder: Path) -> matrix.Roots:
 
 def _record(stage: Stage, started_at: str, elapsed_s: float) -> dict[str, Any]:
     request = stage.request
+    git = _record_surroundings(stage)
     draft = {
         "format": FORMAT,
         "stage": request.stage,
@@ -179,8 +186,8 @@ def _record(stage: Stage, started_at: str, elapsed_s: float) -> dict[str, Any]:
         "tests": None,
         "settings": _settings(request),
         "policies": list(POLICIES),
-        "git": provenance.git_state(request.repository),
-        "code_sha256": provenance.code_sha256(request.repository),
+        "git": git,
+        "code_sha256": canonical.digest(stage.watch.before["code"]),
         "versions": provenance.versions(),
         "host": provenance.host(),
         "previous": publish.previous_record(request.hub),
@@ -196,6 +203,16 @@ def _record(stage: Stage, started_at: str, elapsed_s: float) -> dict[str, Any]:
         "findings": [item.as_record() for item in found],
         "tests": judge.test_counts(draft, read),
     }
+
+
+def _record_surroundings(stage: Stage) -> dict[str, Any]:
+    """Write down what the stage rested on; return the state of the work tree."""
+    files.write_json(stage.folder / layout.DIGESTS, stage.watch.record())
+    git = worktree.state(stage.request.repository)
+    if git["dirty"]:
+        diff = worktree.uncommitted(stage.request.repository)
+        files.write_new(stage.folder / layout.UNCOMMITTED, diff)
+    return git
 
 
 def _settings(request: StageRequest) -> dict[str, Any]:
