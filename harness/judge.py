@@ -17,6 +17,7 @@ from harness import (
     junit,
     layout,
     manifest,
+    plan,
     records,
     redproof,
     rules,
@@ -238,6 +239,8 @@ def _study_run(record: Record, read: Read) -> Iterable[Finding]:
                 expected=wanted,
                 found=job["status"],
             )
+    if record["stage"] == "real-run":
+        yield from plan.findings(record, read)
 
 
 def _codes(record: Record) -> Iterable[Finding]:

@@ -284,6 +284,9 @@ RULES: dict[str, Rule] = {
     "stage.pair": Rule(
         "RED and GREEN of a hub are about the same test files", "run both again in a new hub"
     ),
+    "stage.plan": Rule(
+        "a real run does what its plan says, or less", "run it as planned, or in a new hub"
+    ),
     "stage.refused": Rule("nothing stands in a stage's way", "mend what is named"),
     "red.selected": Rule("RED is about the tests that the study maps", "run red again"),
     "schema.digests": Rule(

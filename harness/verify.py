@@ -18,6 +18,7 @@ from harness.seal import check as check_seal
 
 Schema = Callable[[str], Mapping[str, Any]]
 
+RUN_DOCUMENTS = ((layout.MANIFEST, "manifest"), (layout.SKIP_SUMMARY, "skip_summary"))
 JSON_SCHEMAS = {
     records.MARKER: "hub",
     judge.PROOF: "red_proof",
@@ -27,8 +28,9 @@ JSON_SCHEMAS = {
     **{
         f"{layout.STAGE_DIRECTORIES[stage]}/{file}": schema
         for stage in layout.RUN_STAGES
-        for file, schema in ((layout.MANIFEST, "manifest"), (layout.SKIP_SUMMARY, "skip_summary"))
+        for file, schema in RUN_DOCUMENTS
     },
+    **{f"{layout.PLAN}/{file}": schema for file, schema in RUN_DOCUMENTS},
 }
 NOT_OF_A_STAGE = {records.MARKER, layout.SEAL, layout.SUMMARY, layout.BLOCKER}
 
@@ -220,11 +222,21 @@ def check_run(
     where = f"{folder}/{layout.MANIFEST}"
     found = list(manifest.check(run.manifest, run.skips, None, where=where))
     found += _check_kind(record["stage"], run.manifest, where)
-    found += _check_jobs_files(folder, run.manifest, digests)
+    made = any(command["name"] == "plan" for command in record["commands"])
+    if made:
+        found += _check_plan(read)
+    found += _check_jobs_files(folder, run.manifest, digests, planned=made)
     for job, result in zip(run.manifest["jobs"], run.manifest["execution_results"], strict=False):
         if result["status"] in (manifest.SUCCEEDED, manifest.FAILED):
             found += _check_job(job, result, run.manifest["settings"], read, digests, schema)
     return found
+
+
+def _check_plan(read: Read) -> tuple[Finding, ...]:
+    """Return what is wrong with the plan that a real run made for itself."""
+    plan, skips = (records.document(read, f"{layout.PLAN}/{file}") for file, _ in RUN_DOCUMENTS)
+    where = f"{layout.PLAN}/{layout.MANIFEST}"
+    return manifest.check(plan, skips, None, where=where) if plan and skips else ()
 
 
 def _check_kind(stage: str, document: Mapping[str, Any], where: str) -> list[Finding]:
@@ -243,16 +255,21 @@ def _check_kind(stage: str, document: Mapping[str, Any], where: str) -> list[Fin
 
 
 def _check_jobs_files(
-    folder: str, document: Mapping[str, Any], digests: Mapping[str, str]
+    folder: str, document: Mapping[str, Any], digests: Mapping[str, str], *, planned: bool
 ) -> list[Finding]:
-    """Return the files below a run's folder that lie in no job's folder."""
+    """Return the files below a run's folder that lie in no job's folder.
+
+    planned: whether the run made its own plan, whose two documents then lie there too.
+    """
     homes = tuple(job["output_dir"] + "/" for job in document["jobs"])
+    plan = {f"{layout.PLAN}/{file}" for file, _ in RUN_DOCUMENTS if planned}
     return [
         finding("hub.extra", where=path, expected="a file of a job in the manifest", found="none")
         for path in digests
         if path.startswith(f"{folder}/")
         and "/" in path.removeprefix(f"{folder}/")
         and not path.startswith(homes)
+        and path not in plan
     ]
 
 

@@ -58,16 +58,22 @@ class StageRequest:
 
 @dataclass(slots=True)
 class Stage:
-    """A stage while it runs: where it writes, what it was given, what it has found so far."""
+    """A stage while it runs: where it writes, what it was given, what it has found so far.
+
+    document: the manifest of a run as its gates saw it.  plan: how the plan it follows is cited.
+    """
 
     request: StageRequest
     folder: Path
     transcript: Transcript
     roots: matrix.Roots
     watch: Watch
+    started_at: str
     gates: list[Gate] = field(default_factory=list)
     interrupted: bool = False
     refused: HarnessError | None = None
+    document: Mapping[str, Any] | None = None
+    plan: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +94,12 @@ def run_stage(request: StageRequest, step: Step) -> int:
         folder = hub.begin_stage(request.hub, request.stage)
         started, clock = provenance.iso_now(), time.monotonic()
         watch = Watch(request.repository, request.study_path)
-        stage = Stage(request, folder, Transcript(request.hub), _roots(request, folder), watch)
+        roots = _roots(request, folder)
+        stage = Stage(request, folder, Transcript(request.hub), roots, watch, started)
         stage.transcript.open(folder / step.first_log)
         stage.transcript.say(f"# stage {request.stage} started {started}")
         _carry_out(stage, step)
-        record = _record(stage, started, round(time.monotonic() - clock, 3))
+        record = _record(stage, round(time.monotonic() - clock, 3))
         files.write_json(folder / layout.STAGE_RECORD, record)
         head = publish.derive_and_seal(request.hub)
     _tell(request, record, head)
@@ -151,6 +158,7 @@ def _close_gates(stage: Stage) -> list[Gate]:
     checked = execution.check_plan(request, plan)
     stage.watch.add_inputs(plan, checked, stage.roots)
     document, skips = execution.plan_records(request, checked)
+    stage.document = document
     closed = [
         gates.input_gate(checked.findings),
         gates.manifest_gate(document, skips, request.design),
@@ -167,7 +175,7 @@ def _roots(request: StageRequest, folder: Path) -> matrix.Roots:
     return matrix.Roots(inputs / "phase_c", inputs / "phase_d", folder)
 
 
-def _record(stage: Stage, started_at: str, elapsed_s: float) -> dict[str, Any]:
+def _record(stage: Stage, elapsed_s: float) -> dict[str, Any]:
     request = stage.request
     git = _record_surroundings(stage)
     draft = {
@@ -177,13 +185,14 @@ def _record(stage: Stage, started_at: str, elapsed_s: float) -> dict[str, Any]:
         "exit_code": EXIT_FAILED,
         "interrupted": stage.interrupted,
         "refused": _refused(stage.refused),
-        "started_at": started_at,
+        "started_at": stage.started_at,
         "finished_at": provenance.iso_now(),
         "elapsed_s": elapsed_s,
         "gates": [gate.as_record() for gate in stage.gates],
         "commands": stage.transcript.records(),
         "findings": [],
         "tests": None,
+        "plan": stage.plan,
         "settings": _settings(request),
         "policies": list(POLICIES),
         "git": git,
