@@ -265,6 +265,13 @@ RULES: dict[str, Rule] = {
     "hub.json": Rule("records are JSON", "get the hub from its source again"),
     "hub.chain": Rule("each stage record cites the one before", "get the hub again"),
     "hub.outputs": Rule("a stage record lists what the stage left", "get the hub again"),
+    "hub.head": Rule(
+        "the head is the one that was kept elsewhere",
+        "trust nothing in it: the hub was replaced or added to; get it from its source again",
+    ),
+    "hub.anchor": Rule(
+        "git's notes know the hub", "fetch refs/notes/hubs, or anchor it: make anchor HUB=..."
+    ),
     "hub.code": Rule("a stage record cites the code that was hashed", "get the hub again"),
     "hub.uncommitted": Rule(
         "a stage in a tree with uncommitted changes has their diff", "get the hub again"

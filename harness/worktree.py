@@ -1,12 +1,14 @@
-"""The work tree as git knows it: commit, uncommitted changes."""
+"""The work tree as git knows it: commit, uncommitted changes, notes."""
 
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from harness import files, provenance
+from harness.errors import UsageError
 from harness.resources import REPOSITORY
 
 # Neither a user's configuration nor a helper program decides what a record says.
@@ -36,15 +38,36 @@ def uncommitted(repository: Path = REPOSITORY) -> bytes:
     return provenance.redact(text + (ask(repository, *DIFF) or b""))
 
 
+def notes(repository: Path, ref: str) -> list[str]:
+    """Return the texts of all notes under refs/notes/<ref>; none where there is no such ref."""
+    listed = ask(repository, "notes", f"--ref={ref}", "list") or b""
+    blobs = [line.split()[0].decode() for line in listed.splitlines()]
+    texts = [ask(repository, "cat-file", "blob", blob) or b"" for blob in blobs]
+    return [text.decode(errors="replace") for text in texts]
+
+
+def add_note(repository: Path, ref: str, line: str) -> None:
+    """Add a line to the note on the commit that is checked out; UsageError in git's words."""
+    words = ["notes", f"--ref={ref}", "append", "-m", line, "HEAD"]
+    done = _git(repository, words)
+    if done is None or done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip() if done else "there is no git"
+        raise UsageError(f"git took no note: {said}")
+
+
 def ask(repository: Path, *words: str) -> bytes | None:
     """Return what git says; None where it fails or there is none."""
+    done = _git(repository, words)
+    return done.stdout if done is not None and done.returncode == 0 else None
+
+
+def _git(repository: Path, words: Sequence[str]) -> subprocess.CompletedProcess[bytes] | None:
     try:
-        done = subprocess.run(
+        return subprocess.run(
             ["git", "-C", str(repository), *words], capture_output=True, check=False
         )
     except FileNotFoundError:
         return None
-    return done.stdout if done.returncode == 0 else None
 
 
 def _digest(path: Path) -> str:
