@@ -22,8 +22,8 @@ VARIABLES = (
 )
 TARGETS = {
     *("env", "light-env", "inputs", "red", "green", "collect", "dry-run", "real-run", "evidence"),
-    *("test", "lint", "selfcheck", "verify", "anchor", "blocked", "hubs", "lock", "clean", "distclean"),
-    "help",
+    *("test", "lint", "selfcheck", "verify", "anchor", "blocked", "hubs", "lock", "clean"),
+    *("distclean", "help"),
 }
 SESSIONS = {
     *("red", "green", "collect", "dry_run", "real_run"),
@@ -306,7 +306,8 @@ def ci(tree):
         'case " $FAILS " in *" $1 "*) exit 2;; esac\n'
         'case "$1" in\n'
         "light-env) mkdir -p .venv-light/bin\n"
-        f"  printf '#!/bin/sh\\necho nox $* >>steps; mkdir -p {HUB}; echo nox >{HUB}/manifest-sha256.txt\\n' >.venv-light/bin/nox\n"
+        f"  printf '#!/bin/sh\\necho nox $* >>steps; mkdir -p {HUB}; '"
+        f"'echo nox >{HUB}/manifest-sha256.txt\\n' >.venv-light/bin/nox\n"
         "  printf '#!/bin/sh\\necho python $* >>steps\\n' >.venv-light/bin/python\n"
         "  chmod +x .venv-light/bin/*;;\n"
         'test) echo "===== 3 passed in 0.12s ====="; echo "nox > done";;\n'

@@ -204,6 +204,20 @@ def test_other_test_files_in_green_are_found_though_every_digest_was_mended(hub_
     assert any("stage.pair" in item.expected for item in found)
 
 
+def test_other_inputs_at_the_gate_than_in_the_run_are_found(hub_to_attack):
+    key = "phase_c/dose_1000/patched_train.npz"
+
+    def change(document):
+        for half in ("before", "after"):
+            document[half]["inputs"][key] = A
+
+    edit(hub_to_attack, f"real_run/{layout.DIGESTS}", change)
+    mend(hub_to_attack, "real-run")
+    found = verified(hub_to_attack)
+    assert {(item.rule, item.where) for item in found} == {("hub.verdict", "real_run/stage.json")}
+    assert any("stage.drift" in item.expected for item in found)
+
+
 def test_another_digest_of_the_code_and_lost_digests_are_found(hub_to_attack):
     edit(hub_to_attack, "cli/stage.json", lambda record: record.update(code_sha256=A))
     (hub_to_attack / "collect" / layout.DIGESTS).unlink()
