@@ -73,12 +73,15 @@ lint: $(LIGHT) ## check style, format and imports
 selfcheck: $(LIGHT) $(FULL) ## check the reconstruction's geometry against known truth
 	$(NOX) selfcheck
 
-.PHONY: hubs verify blocked
+.PHONY: hubs verify anchor blocked
 hubs: $(LIGHT) ## list the hubs with their verdicts
 	@$(HARNESS) hubs
 verify: $(LIGHT) ## check a hub: make verify HUB=PATH
 	$(NEEDS_HUB)
 	@$(HARNESS) verify -- "$$HUB"
+anchor: $(LIGHT) ## record a hub's head in git: make anchor HUB=PATH
+	$(NEEDS_HUB)
+	@$(HARNESS) anchor -- "$$HUB"
 blocked: $(LIGHT) ## note a failed hub in docs/fix_plan.md: make blocked HUB=PATH
 	$(NEEDS_HUB)
 	@$(HARNESS) blocked -- "$$HUB"

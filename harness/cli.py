@@ -13,6 +13,7 @@ from harness.errors import EXIT_OK, HubDamaged, InputInvalid
 
 if TYPE_CHECKING:
     from harness.design import StudyDesign
+    from harness.model import Finding
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,6 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_new_hub(commands)
     _add_stage(commands)
     _add_verify(commands)
+    _add_anchor(commands)
     _add_hubs(commands)
     _add_blocked(commands)
     return parser
@@ -82,8 +84,23 @@ def _add_stage(commands: argparse._SubParsersAction) -> None:
 def _add_verify(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("verify", help="verify a hub: seal, records, verdicts")
     command.add_argument("hub", type=Path, metavar="HUB")
+    command.add_argument("--head", metavar="SHA256", help="the head that was kept elsewhere")
+    command.add_argument(
+        "--git", action="store_true", help="compare the head with the one anchored in git"
+    )
     _add_format(command)
     command.set_defaults(work=_verify)
+
+
+def _add_anchor(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "anchor",
+        help="record a hub's head in git",
+        description="Adds a line to the note under refs/notes/hubs on the commit that is checked "
+        "out; a hub that does not hold is refused.",
+    )
+    command.add_argument("hub", type=Path, metavar="HUB")
+    command.set_defaults(work=_anchor)
 
 
 def _add_hubs(commands: argparse._SubParsersAction) -> None:
@@ -189,21 +206,42 @@ def _checked(design: StudyDesign, options: argparse.Namespace) -> dict[str, Any]
 
 
 def _verify(options: argparse.Namespace) -> int:
+    from harness import anchor, hub
+
+    outside: tuple[Finding, ...] = ()
+    if options.head is not None:
+        outside += anchor.check_head(options.hub, options.head)
+    if options.git:
+        outside += anchor.check_git(options.hub, Path())
+    count = _holds(options.hub, outside)
+    head = hub.head(options.hub)
+    if options.format == "json":
+        document = {"error": None, "findings": [], "files": count, "head_sha256": head}
+        terminal.say(json.dumps(document, indent=2))
+    else:
+        terminal.say(f"hub {options.hub}: {count} files verified, head sha256 {head}")
+    return EXIT_OK
+
+
+def _holds(root: Path, outside: tuple[Finding, ...] = ()) -> int:
+    """Return how many files a hub has; HubDamaged with all findings where it does not hold."""
     from harness import hub, publish, resources, verify
     from harness.errors import UsageError
 
-    if not options.hub.is_dir():
-        raise UsageError(f"{options.hub} is not a folder; name a hub")
-    entries = hub.entries(options.hub)
-    found = verify.verify(entries, publish.reader(options.hub), resources.schema)
+    if not root.is_dir():
+        raise UsageError(f"{root} is not a folder; name a hub")
+    entries = hub.entries(root)
+    found = (*outside, *verify.verify(entries, publish.reader(root), resources.schema))
     if found:
-        raise HubDamaged(f"hub {options.hub} does not hold: {len(found)} findings", found)
-    head = hub.head(options.hub)
-    if options.format == "json":
-        document = {"error": None, "findings": [], "files": len(entries), "head_sha256": head}
-        terminal.say(json.dumps(document, indent=2))
-    else:
-        terminal.say(f"hub {options.hub}: {len(entries)} files verified, head sha256 {head}")
+        raise HubDamaged(f"hub {root} does not hold: {len(found)} findings", found)
+    return len(entries)
+
+
+def _anchor(options: argparse.Namespace) -> int:
+    from harness import anchor
+
+    _holds(options.hub)
+    terminal.say(f"anchored: {anchor.anchor(options.hub, Path())}")
     return EXIT_OK
 
 

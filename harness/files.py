@@ -39,6 +39,14 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def sha256_or_none(path: Path) -> str | None:
+    """Return the sha256 of a file's bytes; None where there is no file that can be read."""
+    try:
+        return sha256_file(path)
+    except OSError:
+        return None
+
+
 def _write_temporary(path: Path, data: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)

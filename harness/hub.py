@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness import canonical, files, layout, seal
 from harness.errors import HubDamaged, UsageError
-from harness.records import MARKER
+from harness.records import MARKER, stage_path
 
 FORMAT = "harness.hub/1"
 
@@ -121,10 +121,11 @@ def locked(hub: Path) -> Iterator[None]:
 
 def is_open_stage(hub: Path, folder: Path) -> bool:
     """Tell whether a folder is that of a run which a stage is writing into this hub right now."""
-    runs = [hub / layout.STAGE_DIRECTORIES[stage] for stage in layout.RUN_STAGES]
-    if not any(run.is_dir() and os.path.samefile(run, folder) for run in runs if folder.is_dir()):
-        return False
-    if (folder / layout.STAGE_RECORD).exists():
+    stages = {hub / layout.STAGE_DIRECTORIES[stage]: stage for stage in layout.RUN_STAGES}
+    stages[hub / layout.PLAN] = "real-run"
+    both = [place for place in stages if place.is_dir() and folder.is_dir()]
+    home = next((stages[place] for place in both if os.path.samefile(place, folder)), None)
+    if home is None or (hub / stage_path(home)).exists():
         return False
     try:
         with locked(hub):

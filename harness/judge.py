@@ -12,10 +12,12 @@ from typing import Any
 from harness import (
     collection,
     documented,
+    drift,
     greenproof,
     junit,
     layout,
     manifest,
+    plan,
     records,
     redproof,
     rules,
@@ -45,6 +47,7 @@ COMMANDS = {
 }
 DOCUMENTED = "collect/documented.json"
 LAST_STATES = {"dry-run": manifest.PLANNED, "real-run": manifest.SUCCEEDED}
+PAIR = {"red": "green", "green": "red"}
 ENDED = b"# ended: "
 
 Record = Mapping[str, Any]
@@ -56,17 +59,19 @@ def findings(record: Record, read: Read) -> tuple[Finding, ...]:
     record: a stage record, its verdict and findings unread.  read: gives the files of the hub.
     """
     where = records.stage_path(record["stage"])
+    moved = tuple(_drift(record, read))
     found = [*_cut_short(record, where), *_gates(record, where)]
     if found:
-        return tuple(found)
+        return (*found, *moved)
     ran = {command["name"] for command in record["commands"]}
     absent = [name for name in COMMANDS[record["stage"]] if name not in ran]
     if absent:
-        return tuple(
+        lacking = (
             finding("stage.no-command", where=where, expected=f"command {name}", found="none")
             for name in absent
         )
-    return (*_words(record), *JUDGES[record["stage"]](record, read))
+        return (*lacking, *moved)
+    return (*_words(record), *JUDGES[record["stage"]](record, read), *moved)
 
 
 def test_counts(record: Record, read: Read) -> dict[str, int] | None:
@@ -106,6 +111,30 @@ def returncode_in_log(log: bytes) -> int | str:
     words = last.removeprefix(ENDED).decode(errors="replace").partition(" at ")[0]
     known = {describe_returncode(code): code for code in range(-64, 256)}
     return known.get(words, words)
+
+
+def _drift(record: Record, read: Read) -> Iterable[Finding]:
+    """Yield what changed under a stage, and where RED and GREEN are about other tests."""
+    path = records.digests_path(record["stage"])
+    document = records.document(read, path)
+    if document is None:
+        yield finding("stage.report", where=path, expected="the digests", found="no such file")
+        return
+    yield from drift.findings(document)
+    run = records.run_of(read, record["stage"]) if record["stage"] in layout.RUN_STAGES else None
+    if run is not None and record["commands"]:
+        yield from drift.inputs_of_jobs(document, run.manifest["jobs"])
+    other = PAIR.get(record["stage"], "")
+    if other and _came_before(other, record, read):
+        earlier = records.document(read, records.digests_path(other))
+        if earlier is not None:
+            yield from drift.pair(document, earlier, other)
+
+
+def _came_before(stage: str, record: Record, read: Read) -> bool:
+    """Tell whether a hub holds another stage, and it started before this one."""
+    other = records.document(read, records.stage_path(stage))
+    return other is not None and other["started_at"] < record["started_at"]
 
 
 def _cut_short(record: Record, where: str) -> Iterable[Finding]:
@@ -149,6 +178,7 @@ def _words(record: Record) -> Iterable[Finding]:
         "mapped": [tests["mapped"]],
         "suite": suite,
         "collect": [tests["module"], "--collect-only"],
+        "plan": ["harness.reconstruction", *options, "--dry-run"],
         "reconstruction": ["harness.reconstruction", *options, *dry],
     }
     names = [command["name"] for command in record["commands"]]
@@ -282,6 +312,8 @@ def _study_run(record: Record, read: Read) -> Iterable[Finding]:
                 expected=wanted,
                 found=job["status"],
             )
+    if record["stage"] == "real-run":
+        yield from plan.findings(record, read)
 
 
 def _codes(record: Record) -> Iterable[Finding]:

@@ -23,6 +23,7 @@ NOT_LAUNCHED, INTERRUPTED = "not_launched", "interrupted"
 STATES = (PLANNED, RUNNING, SUCCEEDED, FAILED, NOT_LAUNCHED, INTERRUPTED)
 
 SELECTION_KEYS = ("selection_strategy", "acceptance_rate", "spacing_threshold")
+PLANNED_FACTS = ("dose", "view", "split", "gridsize", "input_root", "input_npz", "input_sha256")
 COUNT_KEYS = ("n_accepted", "n_rejected")
 
 
@@ -118,9 +119,8 @@ def study_record(design: StudyDesign) -> dict[str, Any]:
 
 def plan_digest(jobs: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> str:
     """Return the digest of what is to be run: cells, input digests and settings, in order."""
-    wanted = ("dose", "view", "split", "gridsize", "input_root", "input_npz", "input_sha256")
     return canonical.digest(
-        {"settings": dict(settings), "jobs": [{k: job[k] for k in wanted} for job in jobs]}
+        {"settings": dict(settings), "jobs": [{k: job[k] for k in PLANNED_FACTS} for job in jobs]}
     )
 
 

@@ -1,4 +1,4 @@
-"""What is recorded of the world: time, versions, host, git, environment, argv.
+"""What is recorded of the world: time, versions, host, code, environment, argv.
 
 The one module that reads them, so that nothing private slips into a record: no host name, no
 user, no variable that the harness did not set itself, no absolute path inside the repository.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from harness import canonical, files, layout
+from harness import files, layout
 from harness.resources import REPOSITORY
 
 THREADS = {
@@ -97,18 +96,11 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def git_state(repository: Path = REPOSITORY) -> dict[str, Any]:
-    """Return commit and dirtiness of a work tree; both None outside git."""
-    commit = _git(repository, "rev-parse", "HEAD")
-    changes = _git(repository, "status", "--porcelain")
-    return {
-        "commit": commit,
-        "dirty": None if changes is None else bool(changes),
-    }
+def code_files(repository: Path = REPOSITORY) -> dict[str, str | None]:
+    """Return path and sha256 of every file that decides what a stage does.
 
-
-def code_sha256(repository: Path = REPOSITORY) -> str:
-    """Return the digest over path and sha256 of every file that decides what a stage does."""
+    None stands for a file that went, or cannot be read.
+    """
     paths = [
         path
         for folder in ("harness", "schemas", "tests", "requirements")
@@ -116,13 +108,11 @@ def code_sha256(repository: Path = REPOSITORY) -> str:
         if path.is_file() and "__pycache__" not in path.parts
     ]
     paths += [repository / name for name in ("pyproject.toml", "noxfile.py", "Makefile")]
-    return canonical.digest(
-        {
-            path.relative_to(repository).as_posix(): files.sha256_file(path)
-            for path in sorted(paths)
-            if path.is_file()
-        }
-    )
+    return {
+        path.relative_to(repository).as_posix(): files.sha256_or_none(path)
+        for path in sorted(paths)
+        if path.is_file()
+    }
 
 
 def portable(path: str | Path, base: Path = REPOSITORY) -> str:
@@ -179,13 +169,3 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _git(repository: Path, *words: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(repository), *words], capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

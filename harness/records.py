@@ -31,6 +31,11 @@ def stage_path(stage: str) -> str:
     return f"{layout.STAGE_DIRECTORIES[stage]}/{layout.STAGE_RECORD}"
 
 
+def digests_path(stage: str) -> str:
+    """Return where the digests of what a stage rests on lie in a hub."""
+    return f"{layout.STAGE_DIRECTORIES[stage]}/{layout.DIGESTS}"
+
+
 def stages(read: Read) -> list[tuple[str, Mapping[str, Any]]]:
     """Return (path, record) of each stage of a hub, in the order in which they started."""
     paths = [stage_path(stage) for stage in layout.STAGES]

@@ -272,6 +272,17 @@ RULES: dict[str, Rule] = {
     "hub.json": Rule("records are JSON", "get the hub from its source again"),
     "hub.chain": Rule("each stage record cites the one before", "get the hub again"),
     "hub.outputs": Rule("a stage record lists what the stage left", "get the hub again"),
+    "hub.head": Rule(
+        "the head is the one that was kept elsewhere",
+        "trust nothing in it: the hub was replaced or added to; get it from its source again",
+    ),
+    "hub.anchor": Rule(
+        "git's notes know the hub", "fetch refs/notes/hubs, or anchor it: make anchor HUB=..."
+    ),
+    "hub.code": Rule("a stage record cites the code that was hashed", "get the hub again"),
+    "hub.uncommitted": Rule(
+        "a stage in a tree with uncommitted changes has their diff", "get the hub again"
+    ),
     "hub.log": Rule("a command's log is the one recorded", "get the hub again"),
     "hub.argv": Rule("a job's command is the one that its settings give", "trust the attestation"),
     "hub.verdict": Rule("a verdict follows from its records", "trust the records, not the verdict"),
@@ -281,8 +292,21 @@ RULES: dict[str, Rule] = {
     "hub.derived": Rule("documents follow from the records", "trust the records"),
     "stage.gate": Rule("every gate is passed", "mend what the gate's findings name"),
     "stage.interrupted": Rule("a stage ends by itself", "run the stage again in a new hub"),
+    "stage.drift": Rule(
+        "code, study and inputs stay as they are while a stage runs",
+        "let them be; run the stage again in a new hub",
+    ),
+    "stage.pair": Rule(
+        "RED and GREEN of a hub are about the same test files", "run both again in a new hub"
+    ),
+    "stage.plan": Rule(
+        "a real run does what its plan says, or less", "run it as planned, or in a new hub"
+    ),
     "stage.refused": Rule("nothing stands in a stage's way", "mend what is named"),
     "red.selected": Rule("RED is about the tests that the study maps", "run red again"),
+    "schema.digests": Rule(
+        "digests of what a stage rests on fit their schema", "get the hub again"
+    ),
     "schema.red_proof": Rule("the proof of RED fits its schema", "get the hub again"),
     "schema.documented": Rule("what is documented fits its schema", "get the hub again"),
     "stage.command": Rule("a stage's commands succeed", "read the log"),

@@ -17,16 +17,19 @@ from harness.seal import Entry
 from harness.seal import check as check_seal
 from harness.verify_run import Schema
 
+RUN_DOCUMENTS = ((layout.MANIFEST, "manifest"), (layout.SKIP_SUMMARY, "skip_summary"))
 JSON_SCHEMAS = {
     records.MARKER: "hub",
     judge.PROOF: "red_proof",
     judge.DOCUMENTED: "documented",
     **{records.stage_path(stage): "stage" for stage in layout.STAGES},
+    **{records.digests_path(stage): "digests" for stage in layout.STAGES},
     **{
         f"{layout.STAGE_DIRECTORIES[stage]}/{file}": schema
         for stage in layout.RUN_STAGES
-        for file, schema in ((layout.MANIFEST, "manifest"), (layout.SKIP_SUMMARY, "skip_summary"))
+        for file, schema in RUN_DOCUMENTS
     },
+    **{f"{layout.PLAN}/{file}": schema for file, schema in RUN_DOCUMENTS},
 }
 NOT_OF_A_STAGE = {records.MARKER, layout.SEAL, layout.SUMMARY, layout.BLOCKER}
 
@@ -110,6 +113,8 @@ def _check_stage(
     found = [
         *_check_outputs(path, record, digests),
         *_check_logs(path, record, digests),
+        *_check_code(path, record, read),
+        *_check_uncommitted(path, record, digests),
         *_check_verdict(path, record, read),
     ]
     if record["stage"] in layout.RUN_STAGES:
@@ -150,6 +155,27 @@ def _check_logs(path: str, record: Mapping[str, Any], digests: Mapping[str, str]
         for index, command in enumerate(record["commands"])
         if digests.get(command["log_path"]) != command["log_sha256"]
     ]
+
+
+def _check_code(path: str, record: Mapping[str, Any], read: Read) -> list[Finding]:
+    document = records.document(read, records.digests_path(record["stage"]))
+    counted = canonical.digest(document["before"]["code"]) if document else "its digests"
+    return _differing("hub.code", path, "/code_sha256", counted, record["code_sha256"])
+
+
+def _check_uncommitted(
+    path: str, record: Mapping[str, Any], digests: Mapping[str, str]
+) -> list[Finding]:
+    diff = f"{path.rpartition('/')[0]}/{layout.UNCOMMITTED}"
+    expected, there = bool(record["git"]["dirty"]), diff in digests
+    words = {True: "the diff of uncommitted changes", False: "no diff"}
+    return _differing("hub.uncommitted", diff, "", words[expected], words[there])
+
+
+def _differing(rule: str, where: str, pointer: str, expected: str, found: str) -> list[Finding]:
+    if expected == found:
+        return []
+    return [finding(rule, where=where, pointer=pointer, expected=expected, found=found)]
 
 
 def _check_verdict(path: str, record: Mapping[str, Any], read: Read) -> list[Finding]:

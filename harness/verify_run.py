@@ -58,13 +58,26 @@ def check(
     where = f"{folder}/{layout.MANIFEST}"
     found = list(crosscheck.check(run.manifest, run.skips, None, where=where))
     found += _check_agreement(record, run.manifest, read, where)
-    found += _check_files(folder, record, run.manifest, digests)
+    made = any(command["name"] == "plan" for command in record["commands"])
+    if made:
+        found += _check_plan(read)
+    found += _check_files(folder, record, run.manifest, digests, planned=made)
     for job in run.manifest["jobs"]:
         found += _check_argv(job, run.manifest["settings"], where)
     for job, result in zip(run.manifest["jobs"], run.manifest["execution_results"], strict=False):
         if result["status"] in (manifest.SUCCEEDED, manifest.FAILED):
             found += _check_job(job, result, run.manifest["settings"], read, digests, schema)
     return found
+
+
+def _check_plan(read: Read) -> tuple[Finding, ...]:
+    """Return what is wrong with the plan that a real run made for itself."""
+    plan, skips = (
+        records.document(read, f"{layout.PLAN}/{file}")
+        for file in (layout.MANIFEST, layout.SKIP_SUMMARY)
+    )
+    where = f"{layout.PLAN}/{layout.MANIFEST}"
+    return crosscheck.check(plan, skips, None, where=where) if plan and skips else ()
 
 
 def _check_agreement(
@@ -101,13 +114,20 @@ def _check_files(
     record: Mapping[str, Any],
     document: Mapping[str, Any],
     digests: Mapping[str, str],
+    *,
+    planned: bool,
 ) -> list[Finding]:
-    """Return the files below a run's folder that are neither the run's own nor a job's."""
+    """Return the files below a run's folder that are neither the run's own nor a job's.
+
+    planned: whether the run made its own plan, whose two documents then lie there too.
+    """
     homes = tuple(job["output_dir"] + "/" for job in document["jobs"])
     # Its own log is there even where an interrupt left no command on record.
     log = layout.REAL_RUN_LOG if record["stage"] == "real-run" else layout.DRY_RUN_LOG
-    names = (log, layout.MANIFEST, layout.SKIP_SUMMARY, layout.STAGE_RECORD)
+    documents = (layout.MANIFEST, layout.SKIP_SUMMARY)
+    names = (log, layout.STAGE_RECORD, layout.DIGESTS, layout.UNCOMMITTED, *documents)
     own = {f"{folder}/{name}" for name in names}
+    own |= {f"{layout.PLAN}/{name}" for name in documents if planned}
     return [
         finding("hub.extra", where=path, expected="a file of the run or of a job", found="neither")
         for path in digests

@@ -169,7 +169,12 @@ def request(root: Path, hub_path: Path, stage: str, *words: str) -> stages.Stage
         design=design,
         preset="smoke",
         filters=filters,
-        settings=ReconstructionSettings(num_epochs=2),
+        settings=ReconstructionSettings(
+            algorithm=design.algorithm,
+            num_epochs=2,
+            batch_size=design.batch_size,
+            seed=design.seeds["reconstruction"],
+        ),
         study_path=STUDY,
         words=(*asked, "--num-epochs", "2", *words),
         repository=root,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import (
+    canonical,
     execution,
     files,
     gates,
@@ -23,12 +24,14 @@ from harness import (
     publish,
     rules,
     terminal,
+    worktree,
 )
 from harness.design import StudyDesign
 from harness.errors import EXIT_FAILED, HarnessError, InputInvalid
 from harness.model import Gate, ReconstructionSettings
 from harness.resources import REPOSITORY
 from harness.stages.transcript import Transcript
+from harness.stages.watch import Watch
 
 FORMAT = "harness.stage/1"
 POLICIES = ("POLICY-001", "CONFIG-001", "DATA-001", "OVERSAMPLING-001")
@@ -56,15 +59,22 @@ class StageRequest:
 
 @dataclass(slots=True)
 class Stage:
-    """A stage while it runs: where it writes, what it was given, what it has found so far."""
+    """A stage while it runs: where it writes, what it was given, what it has found so far.
+
+    document: the manifest of a run as its gates saw it.  plan: how the plan it follows is cited.
+    """
 
     request: StageRequest
     folder: Path
     transcript: Transcript
     roots: matrix.Roots
+    watch: Watch
+    started_at: str
     gates: list[Gate] = field(default_factory=list)
     interrupted: bool = False
     refused: HarnessError | None = None
+    document: Mapping[str, Any] | None = None
+    plan: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +94,13 @@ def run_stage(request: StageRequest, step: Step) -> int:
         hub.open_hub(request.hub)
         folder = hub.begin_stage(request.hub, request.stage)
         started, clock = provenance.iso_now(), time.monotonic()
-        stage = Stage(request, folder, Transcript(request.hub), _roots(request, folder))
+        watch = Watch(request.repository, request.study_path)
+        roots = _roots(request, folder)
+        stage = Stage(request, folder, Transcript(request.hub), roots, watch, started)
         stage.transcript.open(folder / step.first_log)
         stage.transcript.say(f"# stage {request.stage} started {started}")
         _carry_out(stage, step)
-        record = _record(stage, started, round(time.monotonic() - clock, 3))
+        record = _record(stage, round(time.monotonic() - clock, 3))
         files.write_json(folder / layout.STAGE_RECORD, record)
         head = publish.derive_and_seal(request.hub)
     _tell(request, record, head)
@@ -145,7 +157,9 @@ def _close_gates(stage: Stage) -> list[Gate]:
     except InputInvalid as error:
         return [Gate("inputs", len(error.findings), error.findings)]
     checked = execution.check_plan(request, plan)
+    stage.watch.add_inputs(plan, checked, stage.roots)
     document, skips = execution.plan_records(request, checked)
+    stage.document = document
     closed = [
         gates.input_gate(checked.findings),
         gates.manifest_gate(document, skips, request.design),
@@ -162,8 +176,9 @@ def _roots(request: StageRequest, folder: Path) -> matrix.Roots:
     return matrix.Roots(inputs / "phase_c", inputs / "phase_d", folder)
 
 
-def _record(stage: Stage, started_at: str, elapsed_s: float) -> dict[str, Any]:
+def _record(stage: Stage, elapsed_s: float) -> dict[str, Any]:
     request = stage.request
+    git = _record_surroundings(stage)
     draft = {
         "format": FORMAT,
         "stage": request.stage,
@@ -171,17 +186,18 @@ def _record(stage: Stage, started_at: str, elapsed_s: float) -> dict[str, Any]:
         "exit_code": EXIT_FAILED,
         "interrupted": stage.interrupted,
         "refused": _refused(stage.refused),
-        "started_at": started_at,
+        "started_at": stage.started_at,
         "finished_at": provenance.iso_now(),
         "elapsed_s": elapsed_s,
         "gates": [gate.as_record() for gate in stage.gates],
         "commands": stage.transcript.records(),
         "findings": [],
         "tests": None,
+        "plan": stage.plan,
         "settings": _settings(request),
         "policies": _policies(request.stage),
-        "git": provenance.git_state(request.repository),
-        "code_sha256": provenance.code_sha256(request.repository),
+        "git": git,
+        "code_sha256": canonical.digest(stage.watch.before["code"]),
         "versions": provenance.versions(),
         "host": provenance.host(),
         "previous": publish.previous_record(request.hub),
@@ -197,6 +213,16 @@ def _record(stage: Stage, started_at: str, elapsed_s: float) -> dict[str, Any]:
         "findings": [item.as_record() for item in found],
         "tests": judge.test_counts(draft, read),
     }
+
+
+def _record_surroundings(stage: Stage) -> dict[str, Any]:
+    """Write down what the stage rested on; return the state of the work tree."""
+    files.write_json(stage.folder / layout.DIGESTS, stage.watch.record())
+    git = worktree.state(stage.request.repository)
+    if git["dirty"]:
+        diff = worktree.uncommitted(stage.request.repository)
+        files.write_new(stage.folder / layout.UNCOMMITTED, diff)
+    return git
 
 
 def _settings(request: StageRequest) -> dict[str, Any]:

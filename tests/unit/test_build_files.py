@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+LATER = "plans/active/S/reports/2026-01-02T040405Z/slug"
 HUB = "plans/active/S/reports/2026-01-02T030405Z/slug"
 VARIABLES = (
     *("DOSE", "VIEW", "SPLIT", "GRIDSIZE", "EPOCHS", "DEVICE", "SEED", "INITIAL_OBJECT"),
@@ -20,8 +22,8 @@ VARIABLES = (
 )
 TARGETS = {
     *("env", "light-env", "inputs", "red", "green", "collect", "dry-run", "real-run", "evidence"),
-    *("test", "lint", "selfcheck", "verify", "blocked", "hubs", "lock", "clean", "distclean"),
-    "help",
+    *("test", "lint", "selfcheck", "verify", "anchor", "blocked", "hubs", "lock", "clean"),
+    *("distclean", "help"),
 }
 SESSIONS = {
     *("red", "green", "collect", "dry_run", "real_run"),
@@ -160,6 +162,7 @@ def test_a_make_target_is_a_nox_call(tree, target, sessions):
             ["prepare", "--preset=smoke", "--base=a b.npz"],
         ),
         (("verify", "HUB=a b"), ["verify", "--", "a b"]),
+        (("anchor", "HUB=a b"), ["anchor", "--", "a b"]),
         (("blocked", "HUB=a b"), ["blocked", "--", "a b"]),
     ],
 )
@@ -168,7 +171,7 @@ def test_a_make_target_is_a_harness_command(tree, argv, arguments):
     assert calls(tree) == [[".venv-light/bin/python", "-m", "harness", *arguments]]
 
 
-@pytest.mark.parametrize("target", ["verify", "blocked"])
+@pytest.mark.parametrize("target", ["verify", "anchor", "blocked"])
 def test_a_target_that_needs_a_hub_says_so(tree, target):
     done = run(tree, "make", target, check=False)
     assert done.returncode == 2
@@ -303,11 +306,12 @@ def ci(tree):
         'case " $FAILS " in *" $1 "*) exit 2;; esac\n'
         'case "$1" in\n'
         "light-env) mkdir -p .venv-light/bin\n"
-        f"  printf '#!/bin/sh\\necho nox $* >>steps; mkdir -p {HUB}\\n' >.venv-light/bin/nox\n"
+        f"  printf '#!/bin/sh\\necho nox $* >>steps; mkdir -p {HUB}; '"
+        f"'echo nox >{HUB}/manifest-sha256.txt\\n' >.venv-light/bin/nox\n"
         "  printf '#!/bin/sh\\necho python $* >>steps\\n' >.venv-light/bin/python\n"
         "  chmod +x .venv-light/bin/*;;\n"
         'test) echo "===== 3 passed in 0.12s ====="; echo "nox > done";;\n'
-        f"real-run) mkdir -p {HUB.replace('03', '04')};;\n"
+        f"real-run) mkdir -p {LATER}; echo real >{LATER}/manifest-sha256.txt;;\n"
         "esac",
     )
     return tree
@@ -330,7 +334,21 @@ def test_ci_runs_every_step_verifies_each_new_hub_and_ends_with_the_totals(ci):
         "nox -s selfcheck",
         "make real-run DOSE=1000 VIEW=dense SPLIT=train EPOCHS=5 PRESET=smoke",
         f"python -m harness verify -- {HUB}",
-        f"python -m harness verify -- {HUB.replace('03', '04')}",
+        f"python -m harness verify -- {LATER}",
+    ]
+
+
+def test_ci_tells_each_new_hub_s_head_in_the_job_s_summary(ci):
+    summary = ci / "summary.md"
+    summary.write_text("before\n")
+    done = run_ci(ci, GITHUB_STEP_SUMMARY=str(summary))
+    assert done.returncode == 0, done.stderr
+    assert summary.read_text().splitlines() == [
+        "before",
+        *(
+            f"- `{hub}`: head sha256 `{hashlib.sha256(seal).hexdigest()}`"
+            for hub, seal in ((HUB, b"nox\n"), (LATER, b"real\n"))
+        ),
     ]
 
 

@@ -1,0 +1,86 @@
+"""What a stage rests on, hashed before and after it, and what differs between the two.
+
+A result means something only where code, study and inputs were one and the same from the first
+command to the last.  Source: docs/adr/0010-drift-and-heads.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from harness.model import Finding
+from harness.rules import finding
+
+FORMAT = "harness.digests/1"
+GROUPS = ("code", "study", "inputs")
+TESTS = "tests/"
+NO_FILE = "no such file"
+
+Digests = Mapping[str, str | None]
+Groups = Mapping[str, Digests]
+
+
+def record(before: Groups, after: Groups) -> dict[str, Any]:
+    """Return the record of what a stage rests on: for each group, path to sha256, twice."""
+    return {"format": FORMAT, "before": dict(before), "after": dict(after)}
+
+
+def findings(document: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """Return a finding for each file that changed, came or went while the stage ran."""
+    return tuple(
+        item
+        for group in GROUPS
+        for item in _differences(
+            "stage.drift", document["before"][group], document["after"][group], "before the stage"
+        )
+    )
+
+
+def test_files(document: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return path and sha256 of the test files, the declared faults among them."""
+    code = document["before"]["code"]
+    return {path: digest for path, digest in code.items() if path.startswith(TESTS)}
+
+
+def pair(
+    document: Mapping[str, Any], earlier: Mapping[str, Any], stage: str
+) -> tuple[Finding, ...]:
+    """Return a finding for each test file that is not the one of an earlier stage.
+
+    document, earlier: the digests of both; stage: the earlier one's name.
+    """
+    return _differences("stage.pair", test_files(earlier), test_files(document), f"in {stage}")
+
+
+def inputs_of_jobs(
+    document: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]]
+) -> tuple[Finding, ...]:
+    """Return a finding for each job whose input is not the one that the input gate saw."""
+    seen = document["before"]["inputs"]
+    planned = {input_key(job): job["input_sha256"] for job in jobs}
+    return _differences(
+        "stage.drift", {path: seen.get(path) for path in planned}, planned, "at the input gate"
+    )
+
+
+def input_key(job: Mapping[str, Any]) -> str:
+    """Return the name of a job's input among a stage's digests: root and path in it."""
+    return f"{job['input_root']}/{job['input_npz']}"
+
+
+def _differences(rule: str, one: Digests, other: Digests, when: str) -> tuple[Finding, ...]:
+    return tuple(
+        finding(
+            rule,
+            where=path,
+            expected=f"{_said(one.get(path))} {when}",
+            found=_said(other.get(path)),
+        )
+        for path in sorted({*one, *other})
+        if one.get(path) != other.get(path)
+    )
+
+
+def _said(digest: str | None) -> str:
+    return f"sha256 {digest}" if digest else NO_FILE

@@ -1,0 +1,282 @@
+"""Code, study, inputs and tests are the same from a stage's start to its end, or it fails."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from harness import canonical, drift, hub, layout, publish, resources, verify, worktree
+from tests import small_tree
+from tests.unit.test_verify import edit, mend
+
+MODULE = "tests/study/test_small.py"
+A, B = "a" * 64, "b" * 64
+
+
+def groups(**code):
+    return {"code": code, "study": {}, "inputs": {"phase_c/x.npz": A}}
+
+
+def record_of(root, stage):
+    return json.loads((root / layout.STAGE_DIRECTORIES[stage] / layout.STAGE_RECORD).read_text())
+
+
+def found_in(root, stage):
+    return {(item["rule"], item["where"]) for item in record_of(root, stage)["findings"]}
+
+
+def verified(root):
+    return verify.verify(hub.entries(root), publish.reader(root), resources.schema)
+
+
+def git(root, *words):
+    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    subprocess.run(["git", "-C", root, *identity, *words], check=True, capture_output=True)
+
+
+@pytest.fixture
+def new_hub(tree):
+    return small_tree.new_hub(tree)
+
+
+@pytest.fixture
+def committed(tree):
+    """A small repository under git, with a commit of all of it."""
+    (tree / ".gitignore").write_text("tmp/\nreports/\n__pycache__/\n")
+    git(tree, "init", "-q")
+    git(tree, "add", "-A")
+    git(tree, "commit", "-q", "-m", "all")
+    return tree
+
+
+# Values.
+
+
+def test_what_did_not_change_has_no_finding():
+    assert drift.findings(drift.record(groups(x=A), groups(x=A))) == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected", "found"),
+    [
+        ({"x": A}, {"x": B}, f"sha256 {A} before the stage", f"sha256 {B}"),
+        ({"x": A}, {}, f"sha256 {A} before the stage", "no such file"),
+        ({"x": A}, {"x": None}, f"sha256 {A} before the stage", "no such file"),
+        ({}, {"x": B}, "no such file before the stage", f"sha256 {B}"),
+    ],
+)
+def test_a_file_that_changed_went_or_came_is_named(before, after, expected, found):
+    (item,) = drift.findings(drift.record(groups(**before), groups(**after)))
+    assert (item.rule, item.where, item.expected, item.found) == (
+        "stage.drift",
+        "x",
+        expected,
+        found,
+    )
+
+
+def test_only_test_files_and_declared_faults_must_be_those_of_the_other_stage():
+    red = {"tests/a.py": A, "tests/faults.toml": A, "harness/model.py": A}
+    green = {"tests/a.py": B, "tests/faults.toml": A, "harness/model.py": B, "tests/new.py": A}
+    found = drift.pair(
+        drift.record(groups(**green), groups(**green)),
+        drift.record(groups(**red), groups(**red)),
+        "red",
+    )
+    assert [(item.rule, item.where) for item in found] == [
+        ("stage.pair", "tests/a.py"),
+        ("stage.pair", "tests/new.py"),
+    ]
+    assert found[0].expected == f"sha256 {A} in red"
+
+
+def test_a_job_whose_input_was_another_at_the_gate_is_found_though_it_was_put_back():
+    document = drift.record(groups(), groups())
+    job = {"input_root": "phase_c", "input_npz": "x.npz", "input_sha256": A}
+    assert drift.inputs_of_jobs(document, [job]) == ()
+    (item,) = drift.inputs_of_jobs(document, [{**job, "input_sha256": B}])
+    assert (item.rule, item.where) == ("stage.drift", "phase_c/x.npz")
+    (item,) = drift.inputs_of_jobs(document, [{**job, "input_npz": "y.npz"}])
+    assert item.expected == "no such file at the input gate"
+
+
+# Whole stages.
+
+
+def test_every_stage_records_digests_of_code_study_and_inputs(complete_hub):
+    for stage, folder in layout.STAGE_DIRECTORIES.items():
+        document = json.loads((complete_hub / folder / layout.DIGESTS).read_text())
+        assert document["before"] == document["after"]
+        before = document["before"]
+        assert {"harness/model.py", "schemas/stage.schema.json", MODULE, "pyproject.toml"} <= set(
+            before["code"]
+        )
+        assert [str(small_tree.STUDY)] == list(before["study"])
+        assert len(before["inputs"]) == (4 if stage == "real-run" else 18)
+        assert record_of(complete_hub, stage)["code_sha256"] == canonical.digest(before["code"])
+
+
+@pytest.mark.parametrize("target", ["harness/layout.py", MODULE, str(small_tree.STUDY)])
+def test_a_file_edited_while_a_stage_runs_fails_the_stage(tree, new_hub, target):
+    module = tree / MODULE
+    text = module.read_text()
+    module.write_text(
+        text.replace(
+            "def test_mapped():\n",
+            f"def test_mapped():\n    open({target!r}, 'a').write('\\n')\n",
+        )
+    )
+
+    assert small_tree.run_stage(tree, new_hub, "green") == 1
+
+    assert found_in(new_hub, "green") == {("stage.drift", target)}
+    assert record_of(new_hub, "green")["tests"] == {"passed": 2}
+    assert verified(new_hub) == ()
+
+
+def test_an_input_replaced_while_a_stage_runs_fails_the_stage(tree, new_hub):
+    place = tree / layout.scratch(small_tree.INITIATIVE, "smoke")
+    victim = place / "phase_c" / "dose_1000" / "patched_train.npz"
+    module = tree / MODULE
+    words = f"    import os; os.replace({str(place / 'new')!r}, {str(victim)!r})\n"
+    (place / "new").write_bytes(victim.read_bytes() + b"\0")
+    text = module.read_text()
+    module.write_text(text.replace("def test_mapped():\n", f"def test_mapped():\n{words}"))
+
+    assert small_tree.run_stage(tree, new_hub, "green") == 1
+
+    assert found_in(new_hub, "green") == {("stage.drift", "phase_c/dose_1000/patched_train.npz")}
+    assert verified(new_hub) == ()
+
+
+@pytest.mark.parametrize("stages", [("red", "green"), ("green", "red")])
+def test_red_and_green_about_different_test_files_are_no_pair(tree, new_hub, stages):
+    first, second = stages
+    assert small_tree.run_stage(tree, new_hub, first) == 0
+    with open(tree / MODULE, "a") as file:
+        file.write("\n# Only a comment.\n")
+    (tree / "tests" / "helper.py").write_text("")
+
+    assert small_tree.run_stage(tree, new_hub, second) == 1
+
+    assert found_in(new_hub, second) == {
+        ("stage.pair", MODULE),
+        ("stage.pair", "tests/helper.py"),
+    }
+    assert record_of(new_hub, first)["verdict"] == "pass"
+    assert verified(new_hub) == ()
+
+
+def test_code_may_change_between_red_and_green(tree, new_hub):
+    assert small_tree.run_stage(tree, new_hub, "red") == 0
+    with open(tree / "harness" / "layout.py", "a") as file:
+        file.write("\n# The mended code.\n")
+    assert small_tree.run_stage(tree, new_hub, "green") == 0
+
+
+# Attacks on the record.
+
+
+def test_a_drift_that_is_written_out_of_a_verdict_is_found(hub_to_attack):
+    path = f"green/{layout.DIGESTS}"
+    edit(hub_to_attack, path, lambda d: d["after"]["code"].update({"harness/model.py": A}))
+    mend(hub_to_attack, "green")
+    assert ("hub.verdict", "green/stage.json") in {
+        (i.rule, i.where) for i in verified(hub_to_attack)
+    }
+
+
+def test_other_test_files_in_green_are_found_though_every_digest_was_mended(hub_to_attack):
+    def change(document):
+        for half in ("before", "after"):
+            document[half]["code"][MODULE] = A
+
+    edit(hub_to_attack, f"green/{layout.DIGESTS}", change)
+    digests = json.loads((hub_to_attack / "green" / layout.DIGESTS).read_text())
+    counted = canonical.digest(digests["before"]["code"])
+    edit(hub_to_attack, "green/stage.json", lambda r: r.update(code_sha256=counted))
+    mend(hub_to_attack, "green")
+    found = verified(hub_to_attack)
+    assert {(item.rule, item.where) for item in found} == {("hub.verdict", "green/stage.json")}
+    assert any("stage.pair" in item.expected for item in found)
+
+
+def test_other_inputs_at_the_gate_than_in_the_run_are_found(hub_to_attack):
+    key = "phase_c/dose_1000/patched_train.npz"
+
+    def change(document):
+        for half in ("before", "after"):
+            document[half]["inputs"][key] = A
+
+    edit(hub_to_attack, f"real_run/{layout.DIGESTS}", change)
+    mend(hub_to_attack, "real-run")
+    found = verified(hub_to_attack)
+    assert {(item.rule, item.where) for item in found} == {("hub.verdict", "real_run/stage.json")}
+    assert any("stage.drift" in item.expected for item in found)
+
+
+def test_another_digest_of_the_code_and_lost_digests_are_found(hub_to_attack):
+    edit(hub_to_attack, "cli/stage.json", lambda record: record.update(code_sha256=A))
+    (hub_to_attack / "collect" / layout.DIGESTS).unlink()
+    mend(hub_to_attack, "collect")
+    found = {(item.rule, item.where) for item in verified(hub_to_attack)}
+    assert {("hub.code", "cli/stage.json"), ("hub.verdict", "collect/stage.json")} <= found
+
+
+# Uncommitted changes.
+
+
+def test_a_clean_tree_leaves_no_diff_and_a_dirty_one_its_own(committed):
+    root = small_tree.new_hub(committed)
+    assert small_tree.run_stage(committed, root, "collect") == 0
+    assert record_of(root, "collect")["git"]["dirty"] is False
+    assert not (root / "collect" / layout.UNCOMMITTED).exists()
+    with open(committed / "harness" / "layout.py", "a") as file:
+        file.write("# Not committed.\n")
+    (committed / "new file.txt").write_text("new")
+
+    assert small_tree.run_stage(committed, root, "dry-run") == 0
+
+    assert record_of(root, "dry-run")["git"]["dirty"] is True
+    text = (root / "cli" / layout.UNCOMMITTED).read_text()
+    assert f"# untracked: {canonical.sha256(b'new')}  new file.txt\n" in text
+    assert "\n+# Not committed.\n" in text
+    assert verified(root) == ()
+    (root / "cli" / layout.UNCOMMITTED).unlink()
+    mend_outputs(root)
+    assert ("hub.uncommitted", f"cli/{layout.UNCOMMITTED}") in {
+        (item.rule, item.where) for item in verified(root)
+    }
+
+
+def mend_outputs(root):
+    def cite(record):
+        left = publish.outputs(root, root / "cli")
+        record["outputs"] = [each for each in left if each["path"] != "cli/stage.json"]
+
+    edit(root, "cli/stage.json", cite)
+    publish.derive_and_seal(root)
+
+
+def test_the_diff_applies_to_the_commit_and_names_no_place_of_this_machine(committed, tmp_path):
+    with open(committed / "docs" / "fix_plan.md", "a") as file:
+        file.write(f"{resources.REPOSITORY}/docs\n")
+    (committed / "harness" / "model.py").unlink()
+    diff = worktree.uncommitted(committed)
+    assert str(resources.REPOSITORY).encode() not in diff
+    (tmp_path / "it.diff").write_bytes(diff)
+    shutil.rmtree(committed / "harness")
+    git(committed, "checkout", "-q", "HEAD", ".")
+    git(committed, "apply", tmp_path / "it.diff")
+    assert not (committed / "harness" / "model.py").exists()
+    assert (committed / "docs" / "fix_plan.md").read_text().endswith("\ndocs\n")
+
+
+def test_outside_git_nothing_is_known_and_nothing_fails(tmp_path, monkeypatch):
+    assert worktree.state(tmp_path) == {"commit": None, "dirty": None}
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert worktree.state(tmp_path) == {"commit": None, "dirty": None}
+    assert worktree.uncommitted(tmp_path) == b""
