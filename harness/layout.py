@@ -44,7 +44,6 @@ GREEN_SUITE_LOG = "pytest_phase_f_cli_suite_green.log"
 COLLECT_LOG = "pytest_phase_f_cli_collect.log"
 DRY_RUN_LOG = "dry_run.log"
 REAL_RUN_LOG = "real_run.log"
-RUN_LOGS = {"dry-run": DRY_RUN_LOG, "real-run": REAL_RUN_LOG}
 
 
 def phase_c_input(dose_photons: int, split: str) -> str:
