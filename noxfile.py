@@ -31,6 +31,7 @@ JOBS = {
     "SEED": "--seed",
     "INITIAL_OBJECT": "--initial-object",
 }
+INTERRUPT_S = 60.0
 OFF = {"", "0", "no", "false"}
 
 _hub: list[str] = []
@@ -68,7 +69,17 @@ def stage(
     words = [*inputs, *arguments, *session.posargs]
     if not _hub:
         _hub.append(os.environ.get("HUB") or new_hub(session, harness, words))
-    session.run(*harness, "stage", name, f"--hub={_hub[0]}", *words, external=True)
+    session.run(
+        *harness,
+        "stage",
+        name,
+        f"--hub={_hub[0]}",
+        *words,
+        external=True,
+        # An interrupted stage ends its children and writes its record before it goes.
+        interrupt_timeout=INTERRUPT_S,
+        terminate_timeout=INTERRUPT_S,
+    )
 
 
 def check(session: nox.Session, program: str, *arguments: str) -> None:
