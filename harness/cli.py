@@ -39,6 +39,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_stage(commands)
     _add_verify(commands)
     _add_anchor(commands)
+    _add_diff(commands)
     _add_hubs(commands)
     _add_blocked(commands)
     return parser
@@ -101,6 +102,19 @@ def _add_anchor(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument("hub", type=Path, metavar="HUB")
     command.set_defaults(work=_anchor)
+
+
+def _add_diff(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "diff",
+        help="say in what two hubs differ",
+        description="Compares inputs, code, options, environment, outcomes and metrics; ends with "
+        "0 whether they differ or not, with 4 where a hub differs from its seal.",
+    )
+    command.add_argument("hub_a", type=Path, metavar="HUB_A")
+    command.add_argument("hub_b", type=Path, metavar="HUB_B")
+    command.add_argument("--format", choices=("text", "json"), default="text", help="of the answer")
+    command.set_defaults(work=_diff)
 
 
 def _add_hubs(commands: argparse._SubParsersAction) -> None:
@@ -242,6 +256,23 @@ def _anchor(options: argparse.Namespace) -> int:
 
     _holds(options.hub)
     terminal.say(f"anchored: {anchor.anchor(options.hub, Path())}")
+    return EXIT_OK
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from harness import differences, provenance, publish
+
+    roots = {"a": options.hub_a, "b": options.hub_b}
+    opened = {side: publish.open_sealed(root) for side, root in roots.items()}
+    hubs = {
+        side: {"path": provenance.portable(root), "head": opened[side].head}
+        for side, root in roots.items()
+    }
+    record = differences.compare(opened["a"].read, opened["b"].read, hubs)
+    if options.format == "json":
+        terminal.say(json.dumps(record, indent=2))
+    else:
+        terminal.say("\n".join(differences.as_text(record)))
     return EXIT_OK
 
 

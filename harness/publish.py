@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import files, hub, layout, provenance, records, report
-from harness.errors import UsageError
+from harness import files, hub, layout, provenance, records, report, resources, verify
+from harness.errors import HubDamaged, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A hub that is as it was sealed, and whose records fit their schemas."""
+
+    read: records.Read
+    head: str
 
 
 def reader(root: Path) -> records.Read:
@@ -17,6 +26,20 @@ def reader(root: Path) -> records.Read:
         return place.read_bytes() if place.is_file() and not place.is_symlink() else None
 
     return read
+
+
+def open_sealed(root: Path) -> Sealed:
+    """Return a hub for reading its records, whatever they say.
+
+    Raises UsageError where there is no hub, HubDamaged with every finding where it differs from
+    its seal or a record breaks its schema.
+    """
+    if not any((root / name).is_file() for name in (records.MARKER, layout.SEAL)):
+        raise UsageError(f"{root} is not a hub (no {records.MARKER}); name the folder of one")
+    found = verify.check_readable(hub.entries(root), reader(root), resources.schema)
+    if found:
+        raise HubDamaged(f"hub {root} differs from its seal, or its records are broken", found)
+    return Sealed(reader(root), hub.head(root))
 
 
 def derive_and_seal(root: Path) -> str:

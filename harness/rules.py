@@ -28,6 +28,9 @@ RULES: dict[str, Rule] = {
     "schema.attestation": Rule(
         "what the child attests fits its schema", "read the job's log; mend the child"
     ),
+    "schema.diff": Rule(
+        "the differences of two hubs fit their schema", "report a bug: the harness wrote this"
+    ),
     "schema.faults": Rule("the declared faults fit their schema", "mend the faults file"),
     # NPZ inputs (DATA-001).
     "npz.missing": Rule("the input exists", "check the root, or make the inputs: make inputs"),

@@ -58,6 +58,32 @@ def verify(entries: Sequence[Entry], read: Read, schema: Schema) -> tuple[Findin
     )
 
 
+def check_readable(entries: Sequence[Entry], read: Read, schema: Schema) -> tuple[Finding, ...]:
+    """Return what keeps the records of a hub from being used: seal, marker, broken schemas.
+
+    Less than `verify`: whether the records are true to each other is not looked into.  What a
+    job that succeeded attests is among the records.
+    """
+    found = (
+        *check_seal(tuple(entries), read(layout.SEAL)),
+        *_check_schemas(entries, read, schema),
+        *_check_marker(read),
+    )
+    if found:
+        return found
+    runs = [run for stage in layout.RUN_STAGES if (run := records.run_of(read, stage))]
+    jobs = [job for run in runs for job in run.manifest["jobs"]]
+    paths = [
+        f"{j['output_dir']}/{layout.RESULT}" for j in jobs if j["status"] == manifest.SUCCEEDED
+    ]
+    return tuple(
+        item
+        for path in paths
+        if read(path) is not None
+        for item in _check_schema(path, "attestation", read, schema)
+    )
+
+
 def _check_schemas(entries: Sequence[Entry], read: Read, schema: Schema) -> list[Finding]:
     found: list[Finding] = []
     for entry in entries:
