@@ -63,7 +63,9 @@ def facts_of(read: Read) -> dict[str, Facts]:
 def as_text(record: Record) -> list[str]:
     """Return the differences as lines for a person."""
     lines = [f"{name}: {hub['path']}, head {hub['head']}" for name, hub in record["hubs"].items()]
-    lines.append(f"compared: {', '.join(record['compared'])}")
+    stages = [place for place in record["compared"] if place.startswith("stage ")]
+    cells = len(record["compared"]) - len(stages) - 1
+    lines.append(f"compared: {', '.join(stages) or 'no stage'}; {cells} cells of runs")
     for kind in KINDS:
         found = [item for item in record["differences"] if item["kind"] == kind]
         lines.append(f"{kind}: {_counted(len(found))}")
@@ -121,6 +123,10 @@ def _cells(stage: str, run: records.Run, read: Read) -> dict[str, Facts]:
         if job["status"] == manifest.SUCCEEDED:
             attestation = records.document(read, f"{job['output_dir']}/{layout.RESULT}")
             cells[_key(job)] |= dict(_attested_facts(attestation or {}))
+            # Of the file itself: what is attested of it need not be true.
+            data = read(f"{job['output_dir']}/{layout.RECONSTRUCTION}")
+            digest = None if data is None else canonical.sha256(data)
+            cells[_key(job)]["outcomes", f"sha256 of {layout.RECONSTRUCTION}"] = digest
     for skip in run.skips["skipped_jobs"]:
         cells[_key(skip)] = {STATUS: "skipped", ("outcomes", "reasons"): skip["reasons"]}
     return {f"{stage} {key}": facts for key, facts in cells.items()}
@@ -147,9 +153,6 @@ def _attested_facts(attestation: Record) -> Iterator[tuple[Fact, Any]]:
     yield from _named("environment", "device", attestation["device"])
     yield ("environment", "threads"), attestation["threads"]
     yield ("metrics", "truth error (nrmse)"), attestation["truth"]["nrmse"]
-    for output in attestation["outputs"]:
-        if output["path"] == layout.RECONSTRUCTION:
-            yield ("outcomes", f"sha256 of {output['path']}"), output["sha256"]
 
 
 def _named(kind: str, group: str, values: Record) -> Iterator[tuple[Fact, Any]]:

@@ -187,6 +187,15 @@ def test_many_places_are_shortened_in_text_and_all_there_in_the_record(complete_
     assert line.endswith("and 3 more)")
 
 
+def test_a_replaced_reconstruction_is_a_difference_whatever_is_attested_of_it(
+    complete_hub, hub_to_attack
+):
+    (hub_to_attack / JOB / layout.RECONSTRUCTION).write_bytes(b"better")
+    assert found(complete_hub, hub_to_attack) == {
+        ("outcomes", "sha256 of reconstruction.npz", CELL)
+    }
+
+
 def test_what_is_no_hub_ends_with_2(complete_hub, tmp_path, capsys):
     for words in ([complete_hub, tmp_path], [tmp_path / "gone", complete_hub]):
         assert cli.main(["diff", *map(str, words)]) == 2
