@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness import canonical, judge, layout, records, report, verify_run
+from harness import canonical, judge, layout, manifest, records, report, verify_run
 from harness.model import Finding
 from harness.records import Read
 from harness.rules import finding
@@ -80,7 +80,7 @@ def check_readable(entries: Sequence[Entry], read: Read, schema: Schema) -> tupl
         item
         for path in paths
         if read(path) is not None
-        for item in _check_schema(path, "attestation", read, schema)
+        for item in verify_run.check_schema(path, "attestation", read, schema)
     )
 
 
