@@ -238,6 +238,7 @@ def test_a_run_that_failed_leaves_its_arrays_and_a_record_that_says_so(tmp_path,
     assert (read["status"], read["failure"]) == ("failed", run.failure)
     assert read["loss"] == {"first": 0.5, "last": None, "per_epoch": [0.5, None]}
     assert read["algorithm"] == "LSQML"
+    assert read["device"] == {"requested": "cpu", "used": "cpu", "name": "a processor"}
     assert read["input"]["sha256"] == scan.sha256
     assert read["input"]["frames"] == len(POSITIONS_PX)
     assert read["options_changed"] == {
