@@ -20,6 +20,12 @@ UNCOMMITTED = "uncommitted.diff"
 SEAL = "manifest-sha256.txt"
 SUMMARY = "docs/summary.md"
 BLOCKER = "docs/blocker.md"
+CRATE = "ro-crate-metadata.json"
+PROVENANCE = "provenance.intoto.json"
+TEST_RESULT = "test-result.intoto.json"
+# A stage's statements, and the signed envelope of each: no outputs, since they speak of these.
+ENVELOPES = {PROVENANCE: "provenance.dsse.json", TEST_RESULT: "test-result.dsse.json"}
+ATTACHED = (*ENVELOPES, *ENVELOPES.values())
 CHILD_LOG = "ptychi.log"
 JOB_LOG = "run.log"
 RESULT = "result.json"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import files, hub, layout, provenance, records, report, resources, verify
+from harness import derived, files, hub, layout, provenance, records, report, resources, verify
 from harness.errors import HubDamaged, UsageError
 
 
@@ -43,12 +43,11 @@ def open_sealed(root: Path) -> Sealed:
 
 
 def derive_and_seal(root: Path) -> str:
-    """Write summary and blocker anew from the records, seal the hub, return the head digest."""
+    """Write the documents that the records give, seal the hub, return the head digest."""
     read = reader(root)
-    files.replace(root / layout.SUMMARY, report.summary(read))
-    blocker = report.blocker(read)
-    if blocker is not None:
-        files.replace(root / layout.BLOCKER, blocker)
+    for path, data in derived.documents(read).items():
+        if read(path) != data:
+            files.replace(root / path, data)
     return hub.seal_hub(root)
 
 
@@ -62,12 +61,13 @@ def previous_record(root: Path) -> dict[str, str] | None:
 
 
 def outputs(root: Path, folder: Path) -> list[dict[str, Any]]:
-    """Return path, size and digest of every file that lies in a stage's folder."""
+    """Return path, size and digest of every file in a stage's folder but what is said of it."""
     inside = folder.relative_to(root).as_posix() + "/"
+    attached = {inside + name for name in layout.ATTACHED}
     return [
         {"path": entry.path, "bytes": entry.bytes, "sha256": entry.sha256}
         for entry in hub.entries(root)
-        if entry.path.startswith(inside)
+        if entry.path.startswith(inside) and entry.path not in attached
     ]
 
 

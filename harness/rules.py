@@ -31,6 +31,15 @@ RULES: dict[str, Rule] = {
     "schema.diff": Rule(
         "the differences of two hubs fit their schema", "report a bug: the harness wrote this"
     ),
+    "schema.intoto_provenance": Rule(
+        "a stage's provenance fits its schema", "report a bug: the harness wrote this"
+    ),
+    "schema.intoto_test_result": Rule(
+        "a stage's test result fits its schema", "report a bug: the harness wrote this"
+    ),
+    "schema.dsse_envelope": Rule(
+        "a signed statement is a DSSE envelope", "get the hub from its source again"
+    ),
     "schema.faults": Rule("the declared faults fit their schema", "mend the faults file"),
     # NPZ inputs (DATA-001).
     "npz.missing": Rule("the input exists", "check the root, or make the inputs: make inputs"),
@@ -293,6 +302,9 @@ RULES: dict[str, Rule] = {
     "hub.returncode": Rule("log and manifest say the same return code", "get the hub again"),
     "hub.telemetry": Rule("the manifest says what was attested", "trust the attestation"),
     "hub.derived": Rule("documents follow from the records", "trust the records"),
+    "hub.provenance": Rule("a stage's provenance follows from its records", "trust the records"),
+    "hub.test-result": Rule("a stage's test result follows from its records", "trust the records"),
+    "hub.crate": Rule("the crate's metadata follow from the records", "trust the records"),
     "stage.gate": Rule("every gate is passed", "mend what the gate's findings name"),
     "stage.interrupted": Rule("a stage ends by itself", "run the stage again in a new hub"),
     "stage.drift": Rule(

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness import canonical, judge, layout, manifest, records, report, verify_run
+from harness import canonical, derived, judge, layout, manifest, records, verify_run
 from harness.model import Finding
 from harness.records import Read
 from harness.rules import finding
@@ -31,7 +31,7 @@ JSON_SCHEMAS = {
     },
     **{f"{layout.PLAN}/{file}": schema for file, schema in RUN_DOCUMENTS},
 }
-NOT_OF_A_STAGE = {records.MARKER, layout.SEAL, layout.SUMMARY, layout.BLOCKER}
+NOT_OF_A_STAGE = {records.MARKER, layout.SEAL, layout.SUMMARY, layout.BLOCKER, layout.CRATE}
 
 
 def verify(entries: Sequence[Entry], read: Read, schema: Schema) -> tuple[Finding, ...]:
@@ -153,8 +153,11 @@ def _check_outputs(
 ) -> list[Finding]:
     folder = path.rpartition("/")[0] + "/"
     stated = {output["path"]: output["sha256"] for output in record["outputs"]}
+    others = {path, *(folder + name for name in layout.ATTACHED)}
     there = {
-        name: digest for name, digest in digests.items() if name.startswith(folder) and name != path
+        name: digest
+        for name, digest in digests.items()
+        if name.startswith(folder) and name not in others
     }
     return [
         finding(
@@ -226,16 +229,14 @@ def _check_verdict(path: str, record: Mapping[str, Any], read: Read) -> list[Fin
 
 
 def _check_derived(read: Read) -> list[Finding]:
-    derived: dict[str, bytes | None] = {layout.SUMMARY: None, layout.BLOCKER: None}
-    if records.stages(read):
-        derived = {layout.SUMMARY: report.summary(read), layout.BLOCKER: report.blocker(read)}
+    given = derived.documents(read)
     return [
         finding(
-            "hub.derived",
+            rule,
             where=path,
-            expected="what the records give" if data is not None else "no such file",
-            found="something else" if read(path) is not None else "no such file",
+            expected="what the records give" if path in given else "no such file",
+            found="something else" if data is not None else "no such file",
         )
-        for path, data in derived.items()
-        if read(path) != data
+        for path, rule in derived.places().items()
+        if (data := read(path)) != given.get(path)
     ]

@@ -126,6 +126,7 @@ def _check_files(
     log = layout.REAL_RUN_LOG if record["stage"] == "real-run" else layout.DRY_RUN_LOG
     documents = (layout.MANIFEST, layout.SKIP_SUMMARY)
     names = (log, layout.STAGE_RECORD, layout.DIGESTS, layout.UNCOMMITTED, *documents)
+    names = (*names, *layout.ATTACHED)
     own = {f"{folder}/{name}" for name in names}
     own |= {f"{layout.PLAN}/{name}" for name in documents if planned}
     return [

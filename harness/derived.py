@@ -1,0 +1,51 @@
+"""Every document of a hub that follows from its records, in one place for writer and verifier."""
+
+from __future__ import annotations
+
+from harness import crate, layout, records, report, statement
+from harness.records import Read
+
+# The rule that each breaks where it is not what the records give.
+RULES = {
+    layout.SUMMARY: "hub.derived",
+    layout.BLOCKER: "hub.derived",
+    layout.CRATE: "hub.crate",
+    layout.PROVENANCE: "hub.provenance",
+    layout.TEST_RESULT: "hub.test-result",
+}
+
+
+def documents(read: Read) -> dict[str, bytes]:
+    """Return path and bytes of all derived documents of a hub; {} where it has no stage."""
+    if not records.stages(read):
+        return {}
+    found = {**statement.statements(read), layout.SUMMARY: report.summary(read)}
+    blocker = report.blocker(read)
+    if blocker is not None:
+        found[layout.BLOCKER] = blocker
+    envelopes = {path: data for path in envelope_paths(found) if (data := read(path)) is not None}
+    found[layout.CRATE] = crate.render(read, {**found, **envelopes})
+    return found
+
+
+def places() -> dict[str, str]:
+    """Return every path at which a hub may hold a derived document, and its rule."""
+    inside = (layout.PROVENANCE, layout.TEST_RESULT)
+    return {
+        **{name: RULES[name] for name in (layout.SUMMARY, layout.BLOCKER, layout.CRATE)},
+        **{
+            f"{folder}/{name}": RULES[name]
+            for folder in layout.STAGE_DIRECTORIES.values()
+            for name in inside
+        },
+    }
+
+
+def envelope_paths(found: dict[str, bytes]) -> dict[str, str]:
+    """Return the envelope's path for each statement among documents, and the statement's path."""
+    return {
+        f"{folder}/{layout.ENVELOPES[name]}": path
+        for path in found
+        for folder, _, name in [path.rpartition("/")]
+        if name in layout.ENVELOPES
+    }
