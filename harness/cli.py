@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,7 @@ def _add_new_hub(commands: argparse._SubParsersAction) -> None:
     )
     _add_study(command)
     _add_inputs(command)
+    _add_key(command)
     reconstruction.add_selection(command)
     command.set_defaults(work=_new_hub)
 
@@ -78,6 +80,7 @@ def _add_stage(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--hub", type=Path, required=True, metavar="DIR")
     _add_study(command)
     _add_inputs(command)
+    _add_key(command)
     reconstruction.add_selection(command)
     command.set_defaults(work=_stage)
 
@@ -88,6 +91,9 @@ def _add_verify(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--head", metavar="SHA256", help="the head that was kept elsewhere")
     command.add_argument(
         "--git", action="store_true", help="compare the head with the one anchored in git"
+    )
+    command.add_argument(
+        "--public-key", type=Path, metavar="PEM", help="check that its owner signed every stage"
     )
     _add_format(command)
     command.set_defaults(work=_verify)
@@ -143,6 +149,15 @@ def _add_inputs(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_key(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--key",
+        type=Path,
+        metavar="PEM",
+        help="sign with this ed25519 key (default: the file named in HARNESS_SIGNING_KEY_FILE)",
+    )
+
+
 def _add_format(command: argparse.ArgumentParser) -> None:
     command.add_argument("--format", choices=("text", "json"), default="text", help="of findings")
 
@@ -184,6 +199,10 @@ def _new_hub(options: argparse.Namespace) -> int:
 
     design = reconstruction.get_study_design(options.study)
     _checked(design, options)
+    if key := _key(options):
+        from harness import signing
+
+        signing.load(key)
     reports = Path(layout.reports(design.initiative))
     made = hub.create(reports, design.initiative, design.hub_slug, provenance.now)
     terminal.say(made.as_posix())
@@ -204,8 +223,16 @@ def _stage(options: argparse.Namespace) -> int:
             base_npz=options.base,
             allow_missing_phase_d=options.allow_missing_phase_d,
             words=reconstruction.selection_words(options),
+            key=_key(options),
         )
     )
+
+
+def _key(options: argparse.Namespace) -> Path | None:
+    from harness import provenance
+
+    named = os.environ.get(provenance.SIGNING_KEY)
+    return options.key or (Path(named) if named else None)
 
 
 def _checked(design: StudyDesign, options: argparse.Namespace) -> dict[str, Any]:
@@ -220,20 +247,26 @@ def _checked(design: StudyDesign, options: argparse.Namespace) -> dict[str, Any]
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from harness import anchor, hub
+    from harness import anchor, envelope, hub, publish, signing
 
     outside: tuple[Finding, ...] = ()
     if options.head is not None:
         outside += anchor.check_head(options.hub, options.head)
     if options.git:
         outside += anchor.check_git(options.hub, Path())
+    read = publish.reader(options.hub)
+    key = signing.load_public(options.public_key) if options.public_key else None
+    if key is not None:
+        outside += signing.check(read, key)
     count = _holds(options.hub, outside)
     head = hub.head(options.hub)
+    seen = {**envelope.count(read), "checked_with": key.keyid if key else None}
     if options.format == "json":
         document = {"error": None, "findings": [], "files": count, "head_sha256": head}
-        terminal.say(json.dumps(document, indent=2))
+        terminal.say(json.dumps({**document, "signatures": seen}, indent=2))
     else:
         terminal.say(f"hub {options.hub}: {count} files verified, head sha256 {head}")
+        terminal.say(envelope.as_text(seen))
     return EXIT_OK
 
 

@@ -34,7 +34,7 @@ MEDIA_TYPES = {
     ".xml": "application/xml",
 }
 OTHER_MEDIA_TYPE = "application/octet-stream"
-TERMS = "All rights are with whoever made this hub; its records name no licence."
+TERMS = "#terms"
 
 Entity = dict[str, Any]
 
@@ -46,7 +46,7 @@ def render(read: Read, documents: Mapping[str, bytes]) -> bytes:
     """
     stages = records.stages(read)
     files = dict(_files(read, documents))
-    graph: list[Entity] = [_descriptor(), _root(read, stages, files), _profile()]
+    graph: list[Entity] = [_descriptor(), _root(read, stages, files), *_context()]
     for path, record in stages:
         graph += _of_stage(path, record, read)
     graph += [files[path] for path in sorted(files)]
@@ -76,19 +76,20 @@ def _root(
         "name": f"Evidence: {marker['initiative']}, {marker['slug']}",
         "description": f"What the stages of a study did and left: {verdicts}.",
         "datePublished": found[-1]["finished_at"],
-        "license": TERMS,
+        "license": _link(TERMS),
         "conformsTo": _link(PROFILE),
         "hasPart": [_link(files[path]["@id"]) for path in sorted(files)],
         "mentions": [_link(f"#{record['stage']}") for record in found],
     }
 
 
-def _profile() -> Entity:
-    return {
-        "@id": PROFILE,
+def _context() -> Iterator[Entity]:
+    yield {"@id": PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
+    yield {
+        "@id": TERMS,
         "@type": "CreativeWork",
-        "name": "Process Run Crate",
-        "version": "0.5",
+        "name": "Terms of use",
+        "description": "The records of this hub name no licence; ask whoever gave it to you.",
     }
 
 

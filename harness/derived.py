@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness import crate, layout, records, report, statement
+from harness import crate, envelope, layout, records, report, statement
 from harness.records import Read
 
 # The rule that each breaks where it is not what the records give.
@@ -23,7 +23,8 @@ def documents(read: Read) -> dict[str, bytes]:
     blocker = report.blocker(read)
     if blocker is not None:
         found[layout.BLOCKER] = blocker
-    envelopes = {path: data for path in envelope_paths(found) if (data := read(path)) is not None}
+    places = map(envelope.path_of, envelope.statement_paths(read))
+    envelopes = {path: data for path in places if (data := read(path)) is not None}
     found[layout.CRATE] = crate.render(read, {**found, **envelopes})
     return found
 
@@ -38,14 +39,4 @@ def places() -> dict[str, str]:
             for folder in layout.STAGE_DIRECTORIES.values()
             for name in inside
         },
-    }
-
-
-def envelope_paths(found: dict[str, bytes]) -> dict[str, str]:
-    """Return the envelope's path for each statement among documents, and the statement's path."""
-    return {
-        f"{folder}/{layout.ENVELOPES[name]}": path
-        for path in found
-        for folder, _, name in [path.rpartition("/")]
-        if name in layout.ENVELOPES
     }

@@ -24,6 +24,7 @@ THREADS = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_WAIT_POLICY": "PASSIVE",
 }
+SIGNING_KEY = "HARNESS_SIGNING_KEY_FILE"
 PACKAGES = (
     "ptycho-evidence",
     "numpy",
@@ -158,8 +159,12 @@ def redact(line: bytes) -> bytes:
 
 
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the whole environment of a child: this process's, with what the harness sets."""
-    return {**os.environ, **environment_set(), **(extra or {})}
+    """Return the whole environment of a child: this process's, with what the harness sets.
+
+    Where the signing key lies is no child's business.
+    """
+    kept = {name: value for name, value in os.environ.items() if name != SIGNING_KEY}
+    return {**kept, **environment_set(), **(extra or {})}
 
 
 def _processor() -> str:

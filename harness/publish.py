@@ -6,7 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import derived, files, hub, layout, provenance, records, report, resources, verify
+from harness import (
+    derived,
+    envelope,
+    files,
+    hub,
+    layout,
+    provenance,
+    records,
+    report,
+    resources,
+    signing,
+    statement,
+    verify,
+)
 from harness.errors import HubDamaged, UsageError
 
 
@@ -42,9 +55,16 @@ def open_sealed(root: Path) -> Sealed:
     return Sealed(reader(root), hub.head(root))
 
 
-def derive_and_seal(root: Path) -> str:
-    """Write the documents that the records give, seal the hub, return the head digest."""
+def derive_and_seal(root: Path, signer: Any = None, folder: str = "") -> str:
+    """Write the documents that the records give, seal the hub, return the head digest.
+
+    signer: signs the statements in the folder of the stage that has just ended.
+    """
     read = reader(root)
+    if signer is not None:
+        for path, data in statement.statements(read).items():
+            if path.startswith(f"{folder}/"):
+                files.write_new(root / envelope.path_of(path), signing.sign(data, signer))
     for path, data in derived.documents(read).items():
         if read(path) != data:
             files.replace(root / path, data)

@@ -304,6 +304,17 @@ RULES: dict[str, Rule] = {
     "hub.derived": Rule("documents follow from the records", "trust the records"),
     "hub.provenance": Rule("a stage's provenance follows from its records", "trust the records"),
     "hub.test-result": Rule("a stage's test result follows from its records", "trust the records"),
+    "hub.envelope": Rule(
+        "an envelope is around the bytes of its statement", "get the hub from its source again"
+    ),
+    "hub.unsigned": Rule(
+        "every statement is signed, where a public key is given",
+        "ask whoever signed the hub for a whole one",
+    ),
+    "hub.signature": Rule(
+        "every signature is by the owner of the public key that is given",
+        "trust nothing in it: it was changed after it was signed, or another signed it",
+    ),
     "hub.crate": Rule("the crate's metadata follow from the records", "trust the records"),
     "stage.gate": Rule("every gate is passed", "mend what the gate's findings name"),
     "stage.interrupted": Rule("a stage ends by itself", "run the stage again in a new hub"),

@@ -31,6 +31,11 @@ Record = Mapping[str, Any]
 Descriptor = dict[str, Any]
 
 
+def names(stage: str) -> tuple[str, ...]:
+    """Return the names of the statements that a stage leaves in its folder."""
+    return (layout.PROVENANCE, layout.TEST_RESULT)[: 2 if stage in TEST_STAGES else 1]
+
+
 def statements(read: Read) -> dict[str, bytes]:
     """Return path and bytes of every statement that a hub's stages leave."""
     found = {}

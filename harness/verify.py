@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness import canonical, derived, judge, layout, manifest, records, verify_run
+from harness import canonical, derived, envelope, judge, layout, manifest, records, verify_run
 from harness.model import Finding
 from harness.records import Read
 from harness.rules import finding
@@ -30,6 +30,11 @@ JSON_SCHEMAS = {
         for file, schema in RUN_DOCUMENTS
     },
     **{f"{layout.PLAN}/{file}": schema for file, schema in RUN_DOCUMENTS},
+    **{
+        f"{folder}/{name}": "dsse_envelope"
+        for folder in layout.STAGE_DIRECTORIES.values()
+        for name in layout.ENVELOPES.values()
+    },
 }
 NOT_OF_A_STAGE = {records.MARKER, layout.SEAL, layout.SUMMARY, layout.BLOCKER, layout.CRATE}
 
@@ -55,6 +60,7 @@ def verify(entries: Sequence[Entry], read: Read, schema: Schema) -> tuple[Findin
             for found in _check_stage(path, record, read, digests, schema)
         ),
         *_check_derived(read),
+        *envelope.check(read),
     )
 
 

@@ -157,7 +157,9 @@ def new_hub(root: Path) -> Path:
     return hub.create(reports, INITIATIVE, "small", provenance.now)
 
 
-def request(root: Path, hub_path: Path, stage: str, *words: str) -> stages.StageRequest:
+def request(
+    root: Path, hub_path: Path, stage: str, *words: str, key: Path | None = None
+) -> stages.StageRequest:
     """Return the request for a stage in the small repository; real runs are of four jobs."""
     design = studyfile.load(root / STUDY)
     chosen = {"dose": ("1000",), "view": ("baseline", "dense")} if stage == "real-run" else {}
@@ -178,17 +180,20 @@ def request(root: Path, hub_path: Path, stage: str, *words: str) -> stages.Stage
         study_path=STUDY,
         words=(*asked, "--num-epochs", "2", *words),
         repository=root,
+        key=key,
     )
 
 
-def run_stage(root: Path, hub_path: Path, stage: str, *words: str, child: str = "") -> int:
+def run_stage(
+    root: Path, hub_path: Path, stage: str, *words: str, child: str = "", key: Path | None = None
+) -> int:
     """Run a stage in this process, as if it had been started in the small repository."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         patch.setenv(CHILD_WORDS, child)
         # The processes of the stage import the small repository's own harness.
         patch.setenv("PYTHONPATH", str(root))
-        return stages.run(request(root, hub_path, stage, *words))
+        return stages.run(request(root, hub_path, stage, *words, key=key))
 
 
 def digests(folder: Path) -> dict[str, str]:

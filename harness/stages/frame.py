@@ -23,6 +23,7 @@ from harness import (
     provenance,
     publish,
     rules,
+    signing,
     terminal,
     worktree,
 )
@@ -42,6 +43,7 @@ class StageRequest:
     """What one stage is asked to do.
 
     words: options that the reconstruction command gets as they are (filters, settings).
+    key: file of the private key that signs the stage's statements; nothing records where it lies.
     """
 
     stage: str
@@ -55,6 +57,7 @@ class StageRequest:
     allow_missing_phase_d: bool = False
     words: tuple[str, ...] = ()
     repository: Path = REPOSITORY
+    key: Path | None = None
 
 
 @dataclass(slots=True)
@@ -90,6 +93,7 @@ def run_stage(request: StageRequest, step: Step) -> int:
 
     Raises UsageError or HubDamaged before anything is written where the hub cannot take it.
     """
+    signer = signing.load(request.key) if request.key else None
     with hub.locked(request.hub):
         hub.open_hub(request.hub)
         folder = hub.begin_stage(request.hub, request.stage)
@@ -102,7 +106,7 @@ def run_stage(request: StageRequest, step: Step) -> int:
         _carry_out(stage, step)
         record = _record(stage, round(time.monotonic() - clock, 3))
         files.write_json(folder / layout.STAGE_RECORD, record)
-        head = publish.derive_and_seal(request.hub)
+        head = publish.derive_and_seal(request.hub, signer, folder.name)
     _tell(request, record, head)
     return record["exit_code"]
 
