@@ -6,7 +6,7 @@
 
 PYTHON ?= python3
 override DATA := PYTHON DOSE VIEW SPLIT GRIDSIZE EPOCHS DEVICE SEED INITIAL_OBJECT \
-                 PARALLEL FAIL_FAST PRESET BASE HUB
+                 PARALLEL FAIL_FAST PRESET BASE HUB PUBLIC_KEY
 $(foreach name,$(DATA),$(eval override $(name) := $$(value $(name))))
 export $(DATA)
 # Without this, make would hand its command line on to every make below it.
@@ -35,6 +35,7 @@ help: ## list the targets (the default)
 	@echo '  FAIL_FAST=1                                stop at the first job that fails'
 	@echo '  PRESET BASE                                which inputs: default or smoke; a base NPZ'
 	@echo '  HUB                                        add to this hub in place of a new one'
+	@echo '  PUBLIC_KEY                                 verify that its owner signed every stage'
 	@echo '  PYTHON                                     what builds the environments (3.11 or newer)'
 
 $(LIGHT): requirements/light.txt requirements/environment.py pyproject.toml
@@ -65,11 +66,13 @@ real-run: $(LIGHT) $(FULL) ## reconstruct, and leave the evidence in a hub
 evidence: $(LIGHT) $(FULL) ## all five stages in one hub
 	$(NOX) red green collect dry_run real_run
 
-.PHONY: test lint selfcheck
+.PHONY: test lint formats selfcheck
 test: $(LIGHT) ## run all tests, with coverage
 	$(NOX) tests
 lint: $(LIGHT) ## check style, format and imports
 	$(NOX) lint
+formats: $(LIGHT) ## check hubs with the public validators of their formats
+	$(NOX) formats
 selfcheck: $(LIGHT) $(FULL) ## check the reconstruction's geometry against known truth
 	$(NOX) selfcheck
 
@@ -78,7 +81,7 @@ hubs: $(LIGHT) ## list the hubs with their verdicts
 	@$(HARNESS) hubs
 verify: $(LIGHT) ## check a hub: make verify HUB=PATH
 	$(NEEDS_HUB)
-	@$(HARNESS) verify -- "$$HUB"
+	@$(HARNESS) verify $${PUBLIC_KEY:+"--public-key=$$PUBLIC_KEY"} -- "$$HUB"
 anchor: $(LIGHT) ## record a hub's head in git: make anchor HUB=PATH
 	$(NEEDS_HUB)
 	@$(HARNESS) anchor -- "$$HUB"
@@ -90,9 +93,10 @@ blocked: $(LIGHT) ## note a failed hub in docs/fix_plan.md: make blocked HUB=PAT
 lock: ## write the lock files anew (needs uv; pins that still fit are kept)
 	$(COMPILE) --group light -o requirements/light.txt >/dev/null
 	$(COMPILE) --group build pyproject.toml -o requirements/full.txt >/dev/null
+	$(COMPILE) --group formats -o requirements/formats.txt >/dev/null
 clean: ## remove scratch inputs and caches, never hubs
 	@rm -rf tmp build dist .nox .coverage .coverage.* htmlcov
 	@rm -rf .pytest_cache .hypothesis .ruff_cache .import_linter_cache
 	@find harness tests bench requirements -name __pycache__ -type d -prune -exec rm -rf {} +
 distclean: clean ## remove the environments too
-	@rm -rf .venv-light .venv
+	@rm -rf .venv-light .venv .venv-formats

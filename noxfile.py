@@ -2,8 +2,8 @@
 
 One nox call makes one new hub, which its stage sessions share; HUB=PATH adds to an existing one.
 Settings come from the environment (DOSE=1000 nox -s real_run) or after `--`, and reach the
-harness as arguments of their own, never through a shell. The sessions share two environments,
-which requirements/environment.py builds when they are stale.
+harness as arguments of their own, never through a shell. The sessions share environments, which
+requirements/environment.py builds when they are stale.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ nox.needs_version = ">=2025.5.1"
 nox.options.sessions = ["red", "green", "collect"]
 nox.options.default_venv_backend = "none"
 
-FOLDERS = {"light": Path(".venv-light", "bin"), "full": Path(".venv", "bin")}
+FOLDERS = {
+    "light": Path(".venv-light", "bin"),
+    "full": Path(".venv", "bin"),
+    "formats": Path(".venv-formats", "bin"),
+}
 # Variable -> option of `python -m harness stage`, for the stages that deal with jobs.
 JOBS = {
     "DOSE": "--dose",
@@ -134,6 +138,14 @@ def lint(session: nox.Session) -> None:
     check(session, "ruff", "check")
     check(session, "ruff", "format", "--check")
     check(session, "lint-imports", "--no-logo")
+
+
+@nox.session
+def formats(session: nox.Session) -> None:
+    """Check what hubs hold with the public validators of its formats."""
+    python = programs(session, "formats") / "python"
+    words = ["-m", "pytest", "tests/formats/validate_hubs.py", *session.posargs]
+    session.run(str(python), *words, external=True)
 
 
 @nox.session

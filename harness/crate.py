@@ -78,8 +78,8 @@ def _root(
         "datePublished": found[-1]["finished_at"],
         "license": _link(TERMS),
         "conformsTo": _link(PROFILE),
-        "hasPart": [_link(files[path]["@id"]) for path in sorted(files)],
-        "mentions": [_link(f"#{record['stage']}") for record in found],
+        "hasPart": _links(files[path]["@id"] for path in sorted(files)),
+        "mentions": _links(f"#{record['stage']}" for record in found),
     }
 
 
@@ -110,8 +110,8 @@ def _of_stage(path: str, record: Mapping[str, Any], read: Read) -> Iterator[Enti
         "endTime": record["finished_at"],
         "actionStatus": STATES[record["verdict"]],
         "instrument": _link(code["@id"]),
-        "object": [_link(entity["@id"]) for entity in materials],
-        "result": [_link(_uri(name)) for name in (path, *_outputs(record))],
+        "object": _links(entity["@id"] for entity in materials),
+        "result": _links(_uri(name) for name in (path, *_outputs(record))),
     }
     if record["verdict"] == "fail":
         found = map(rules.from_record, record["findings"])
@@ -179,3 +179,9 @@ def _uri(path: str) -> str:
 
 def _link(target: str) -> Entity:
     return {"@id": target}
+
+
+def _links(targets: Iterable[str]) -> Entity | list[Entity]:
+    """Return links; one alone stands without a list, as in compacted JSON-LD."""
+    links = [_link(target) for target in targets]
+    return links[0] if len(links) == 1 else links

@@ -1,9 +1,10 @@
 """Build the project's environments, and only when they are stale.
 
-    python3 requirements/environment.py light|full ...
+    python3 requirements/environment.py light|full|formats ...
 
-light  .venv-light  tests, dry run, verify: requirements/light.txt
-full   .venv        real runs: requirements/full.txt, torch and pty-chi included
+light    .venv-light    tests, dry run, verify: requirements/light.txt
+full     .venv          real runs: requirements/full.txt, torch and pty-chi included
+formats  .venv-formats  public validators of hubs: requirements/formats.txt
 
 Standard library only: make and nox call it before anything is installed. A stamp in the
 environment holds the digests of what it was built from; a stale lock file rebuilds it from
@@ -20,9 +21,13 @@ import time
 from pathlib import Path
 
 OLDEST_PYTHON = (3, 11)
-FOLDERS = {"light": ".venv-light", "full": ".venv"}
-TARGETS = {"light": "light-env", "full": "env"}
-NOTES = {"light": "some seconds", "full": "torch and pty-chi: some GB, some minutes"}
+FOLDERS = {"light": ".venv-light", "full": ".venv", "formats": ".venv-formats"}
+TARGETS = {"light": "light-env", "full": "env", "formats": "formats"}
+NOTES = {
+    "light": "some seconds",
+    "full": "torch and pty-chi: some GB, some minutes",
+    "formats": "some seconds",
+}
 
 
 def lock_file(name):

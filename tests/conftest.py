@@ -7,10 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from harness import layout, prepare, studyfile
+from harness import layout, prepare, provenance, studyfile
 from tests import small_tree
 
 CHILD = Path(__file__).parent / "children" / "child.py"
+
+
+@pytest.fixture(autouse=True)
+def no_key(monkeypatch):
+    """Whoever runs the tests may have a key to sign with; no test is to use it."""
+    monkeypatch.delenv(provenance.SIGNING_KEY, raising=False)
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +78,20 @@ def complete_hub(sound_tree, tmp_path_factory):
     hub = small_tree.new_hub(root)
     for stage in layout.STAGES:
         assert small_tree.run_stage(root, hub, stage) == 0, stage
+    return hub
+
+
+@pytest.fixture(scope="session")
+def failed_hub(sound_tree, tmp_path_factory):
+    """A hub whose red, green and real run failed; not to be changed."""
+    tree = small_tree.copy(sound_tree, tmp_path_factory.mktemp("failed") / "tree")
+    hub = small_tree.new_hub(tree)
+    tests = tree / "tests" / "study" / "test_small.py"
+    tests.write_text(tests.read_text().replace('== "ptychi.log"', '!= ""'))
+    assert small_tree.run_stage(tree, hub, "red") == 1
+    tests.write_text(tests.read_text().replace('!= ""', '== "other.log"'))
+    assert small_tree.run_stage(tree, hub, "green") == 1
+    assert small_tree.run_stage(tree, hub, "real-run", child="--exit 3") == 1
     return hub
 
 

@@ -33,20 +33,6 @@ def named(descriptors):
     return {each["name"]: each["digest"] for each in descriptors}
 
 
-@pytest.fixture(scope="module")
-def failed_hub(sound_tree, tmp_path_factory):
-    """A hub whose red, green and real run failed; not to be changed."""
-    tree = small_tree.copy(sound_tree, tmp_path_factory.mktemp("failed") / "tree")
-    root = small_tree.new_hub(tree)
-    tests = tree / "tests" / "study" / "test_small.py"
-    tests.write_text(tests.read_text().replace('== "ptychi.log"', '!= ""'))
-    assert small_tree.run_stage(tree, root, "red") == 1
-    tests.write_text(tests.read_text().replace('!= ""', '== "other.log"'))
-    assert small_tree.run_stage(tree, root, "green") == 1
-    assert small_tree.run_stage(tree, root, "real-run", child="--exit 3") == 1
-    return root
-
-
 # What every hub has.
 
 
