@@ -16,6 +16,12 @@ def to_bytes(document: Any) -> bytes:
     return text.encode(errors="backslashreplace")
 
 
+def to_line(document: Any) -> bytes:
+    """Return a document on one line, keys as given, no NaN: a tenth of the time, for machines."""
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode(errors="backslashreplace") + b"\n"
+
+
 def parse(data: bytes) -> Any:
     """Return the document in JSON bytes; ValueError also for NaN, infinity and bottomless nesting.
 

@@ -40,7 +40,7 @@ Entity = dict[str, Any]
 
 
 def render(read: Read, documents: Mapping[str, bytes]) -> bytes:
-    """Return ro-crate-metadata.json of a hub with at least one stage.
+    """Return ro-crate-metadata.json of a hub with at least one stage, an entity a line.
 
     documents: path and bytes of its other derived documents and of its envelopes.
     """
@@ -52,7 +52,9 @@ def render(read: Read, documents: Mapping[str, bytes]) -> bytes:
     graph += [files[path] for path in sorted(files)]
     # Stages share code, study and inputs; the same thing is one entity.
     once = {entity["@id"]: entity for entity in graph}
-    return canonical.to_bytes({"@context": list(CONTEXTS), "@graph": list(once.values())})
+    rows = b",\n".join(canonical.to_line(entity)[:-1] for entity in once.values())
+    head = canonical.to_line({"@context": list(CONTEXTS), "@graph": []})
+    return head.replace(b"[]}\n", b"[\n" + rows + b"\n]}\n")
 
 
 def _descriptor() -> Entity:

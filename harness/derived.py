@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from harness import crate, envelope, layout, records, report, statement
 from harness.records import Read
 
@@ -15,11 +17,15 @@ RULES = {
 }
 
 
-def documents(read: Read) -> dict[str, bytes]:
-    """Return path and bytes of all derived documents of a hub; {} where it has no stage."""
+def documents(read: Read, statements: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
+    """Return path and bytes of all derived documents of a hub; {} where it has no stage.
+
+    statements: those of the hub, where they are known already.
+    """
     if not records.stages(read):
         return {}
-    found = {**statement.statements(read), layout.SUMMARY: report.summary(read)}
+    known = statement.statements(read) if statements is None else statements
+    found = {**known, layout.SUMMARY: report.summary(read)}
     blocker = report.blocker(read)
     if blocker is not None:
         found[layout.BLOCKER] = blocker

@@ -61,11 +61,11 @@ def derive_and_seal(root: Path, signer: Any = None, folder: str = "") -> str:
     signer: signs the statements in the folder of the stage that has just ended.
     """
     read = reader(root)
-    if signer is not None:
-        for path, data in statement.statements(read).items():
-            if path.startswith(f"{folder}/"):
-                files.write_new(root / envelope.path_of(path), signing.sign(data, signer))
-    for path, data in derived.documents(read).items():
+    statements = statement.statements(read)
+    for path, data in statements.items():
+        if signer is not None and path.startswith(f"{folder}/"):
+            files.write_new(root / envelope.path_of(path), signing.sign(data, signer))
+    for path, data in derived.documents(read, statements).items():
         if read(path) != data:
             files.replace(root / path, data)
     return hub.seal_hub(root)

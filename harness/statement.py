@@ -41,9 +41,9 @@ def statements(read: Read) -> dict[str, bytes]:
     found = {}
     for path, record in records.stages(read):
         folder = path.rpartition("/")[0]
-        found[f"{folder}/{layout.PROVENANCE}"] = canonical.to_bytes(provenance(path, record, read))
+        found[f"{folder}/{layout.PROVENANCE}"] = canonical.to_line(provenance(path, record, read))
         if record["stage"] in TEST_STAGES:
-            result = canonical.to_bytes(test_result(path, record, read))
+            result = canonical.to_line(test_result(path, record, read))
             found[f"{folder}/{layout.TEST_RESULT}"] = result
     return found
 

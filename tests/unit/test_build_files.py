@@ -18,16 +18,27 @@ LATER = "plans/active/S/reports/2026-01-02T040405Z/slug"
 HUB = "plans/active/S/reports/2026-01-02T030405Z/slug"
 VARIABLES = (
     *("DOSE", "VIEW", "SPLIT", "GRIDSIZE", "EPOCHS", "DEVICE", "SEED", "INITIAL_OBJECT"),
-    *("FAIL_FAST", "PRESET", "BASE", "HUB", "PYTHON"),
+    *("FAIL_FAST", "PRESET", "BASE", "HUB", "PYTHON", "PUBLIC_KEY"),
 )
 TARGETS = {
     *("env", "light-env", "inputs", "red", "green", "collect", "dry-run", "real-run", "evidence"),
-    *("test", "lint", "selfcheck", "verify", "anchor", "blocked", "hubs", "lock", "clean"),
+    *(
+        "test",
+        "lint",
+        "formats",
+        "selfcheck",
+        "verify",
+        "anchor",
+        "blocked",
+        "hubs",
+        "lock",
+        "clean",
+    ),
     *("distclean", "help"),
 }
 SESSIONS = {
     *("red", "green", "collect", "dry_run", "real_run"),
-    *("tests", "lint", "selfcheck"),
+    *("tests", "lint", "formats", "selfcheck"),
 }
 ATTACKS = (
     "1000; touch pwned",
@@ -61,14 +72,14 @@ sys.exit(3 if os.environ.get("STAND_IN_FAILS") in sys.argv else 0)
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A checkout whose two environments are up to date and made of stand-ins."""
+    """A checkout whose environments are up to date and made of stand-ins."""
     for name in ("Makefile", "noxfile.py", "pyproject.toml", ".gitignore"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(
         ROOT / "requirements", tmp_path / "requirements", ignore=shutil.ignore_patterns("__py*")
     )
     (tmp_path / "stand_in.py").write_text(STAND_IN)
-    for environment in (".venv-light", ".venv"):
+    for environment in (".venv-light", ".venv", ".venv-formats"):
         for program in ("python", "nox", "ruff", "lint-imports"):
             stand_in(tmp_path, tmp_path / environment / "bin" / program)
         (tmp_path / environment / "stamp").write_text("fresh\n")
@@ -144,6 +155,7 @@ def test_make_alone_lists_every_target(tree):
         ("evidence", ["red", "green", "collect", "dry_run", "real_run"]),
         ("test", ["tests"]),
         ("lint", ["lint"]),
+        ("formats", ["formats"]),
         ("selfcheck", ["selfcheck"]),
     ],
 )
@@ -162,6 +174,10 @@ def test_a_make_target_is_a_nox_call(tree, target, sessions):
             ["prepare", "--preset=smoke", "--base=a b.npz"],
         ),
         (("verify", "HUB=a b"), ["verify", "--", "a b"]),
+        (
+            ("verify", "HUB=a b", "PUBLIC_KEY=c d"),
+            ["verify", "--public-key=c d", "--", "a b"],
+        ),
         (("anchor", "HUB=a b"), ["anchor", "--", "a b"]),
         (("blocked", "HUB=a b"), ["blocked", "--", "a b"]),
     ],
@@ -283,6 +299,14 @@ def test_no_stage_runs_without_a_hub(tree):
     assert {argv[0] for argv in harness_calls(tree)} == {"new-hub"}
 
 
+def test_the_public_validators_run_in_their_own_environment(tree):
+    nox(tree, "-s", "formats", "--", "-x")
+    (argv,) = [argv for argv in calls(tree) if "pytest" in argv]
+    assert argv == [
+        *(".venv-formats/bin/python", "-m", "pytest", "tests/formats/validate_hubs.py", "-x")
+    ]
+
+
 def test_the_test_session_measures_coverage_unless_tests_are_named(tree):
     nox(tree, "-s", "tests")
     nox(tree, "-s", "tests", "--", "tests/unit", "-x")
@@ -330,6 +354,7 @@ def test_ci_runs_every_step_verifies_each_new_hub_and_ends_with_the_totals(ci):
         "make light-env",
         "make test",
         "nox -s lint red green collect dry_run",
+        "make formats",
         "make env",
         "nox -s selfcheck",
         "make real-run DOSE=1000 VIEW=dense SPLIT=train EPOCHS=5 PRESET=smoke",

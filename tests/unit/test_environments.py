@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENTS = ("light", "full", "formats")
 HUB = "plans/active/S/reports/2026-01-02T030405Z/slug"
 
 
@@ -27,7 +28,8 @@ def output_of(tree: Path, *argv: str) -> str:
 @pytest.fixture
 def environment(tmp_path, monkeypatch):
     """The environment builder, in a tree of its own, with its commands noted and not run."""
-    for name in ("pyproject.toml", "requirements/light.txt", "requirements/full.txt"):
+    locks = [f"requirements/{name}.txt" for name in ENVIRONMENTS]
+    for name in ("pyproject.toml", *locks):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     builder = shutil.copy(ROOT / "requirements" / "environment.py", tmp_path / "requirements")
@@ -123,18 +125,19 @@ def group(project: dict, name: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", ["light", "full"])
+@pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_a_lock_file_holds_what_the_project_asks_for(name):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    lines = group(project, "light")
     if name == "full":
         lines = project["project"]["dependencies"] + group(project, "build")
+    else:
+        lines = group(project, name)
     pins = locked(name)
     for requirement in map(Requirement, lines):
         assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)])
 
 
-@pytest.mark.parametrize("name", ["light", "full"])
+@pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_a_lock_file_pins_by_hash_and_names_no_place(name):
     text = (ROOT / "requirements" / f"{name}.txt").read_text()
     entries = re.split(r"\n(?=[a-z0-9])", text)[1:]
@@ -149,10 +152,18 @@ def test_the_two_environments_agree_on_what_they_share():
     assert not {"torch", "ptychi", "matplotlib"} & light.keys()
 
 
+def test_the_validators_look_at_hubs_made_with_the_light_environment_s_versions():
+    asked = group(tomllib.loads((ROOT / "pyproject.toml").read_text()), "formats")
+    names = {canonicalize_name(Requirement(line).name) for line in asked}
+    light, formats = locked("light"), locked("formats")
+    assert {name for name in names & light.keys() if light[name] != formats[name]} == set()
+
+
 def test_every_dependency_has_its_reason():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     reasons = (ROOT / "docs" / "adr" / "0003-dependencies.md").read_text()
     lines = project["project"]["dependencies"] + group(project, "light")
+    lines += group(project, "formats")
     names = {Requirement(line).name for line in lines}
     decided, _not_taken = reasons.split("Not taken:")
     assert {
