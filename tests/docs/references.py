@@ -153,6 +153,7 @@ PROGRAMS = {
     "run": lambda words: [],  # .ci/run
     "cd": lambda words: [],
     "git": lambda words: [],
+    "openssl": lambda words: [],
     "sha256sum": lambda words: [],
 }
 
