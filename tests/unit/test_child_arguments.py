@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import simulate
-from harness.errors import EXIT_INPUT, EXIT_USAGE, InputInvalid, UsageError
+from harness.errors import EXIT_USAGE, InputInvalid, UsageError
 from harness.jobs import arguments, attest, compare, geometry, intake, outputs, ptychi_lsqml, truth
 
 N = 8
@@ -116,62 +116,6 @@ def test_amplitudes_become_counts_and_the_digest_is_of_the_bytes_read(tmp_path, 
     assert scan.path == "scan.npz"
     assert scan.object_shape == SHAPE
     np.testing.assert_allclose(scan.counts, arrays["diffraction"] ** 2)
-
-
-def breakages():
-    nan = np.array([np.nan], dtype="float32")
-    return {
-        "lacks probeGuess": lambda a: a.pop("probeGuess"),
-        "not (n, N, N)": lambda a: a.update(diffraction=a["diffraction"][0]),
-        "negative": lambda a: a.update(diffraction=-a["diffraction"]),
-        "NaN": lambda a: a.update(diffraction=a["diffraction"] * nan),
-        "exceeds 1.8e+19": lambda a: a.update(diffraction=a["diffraction"] * np.float32(1e20)),
-        "is int64": lambda a: a.update(diffraction=a["diffraction"].astype(int)),
-        "not complex": lambda a: a.update(probeGuess=abs(a["probeGuess"])),
-        "frames are 8 x 8": lambda a: a.update(probeGuess=a["probeGuess"][:4]),
-        "xcoords has shape": lambda a: a.update(xcoords=a["xcoords"][1:]),
-        "ycoords holds NaN": lambda a: a.update(ycoords=a["ycoords"] * nan),
-        "see beyond the object": lambda a: a.update(xcoords=a["xcoords"] + 9),
-        "objectGuess has shape": lambda a: a.update(objectGuess=a["objectGuess"][0]),
-    }
-
-
-@pytest.mark.parametrize("clue", breakages())
-def test_bad_input_is_one_clear_line_and_exit_3(tmp_path, arrays, clue, capsys):
-    breakages()[clue](arrays)
-    path = write(tmp_path / "scan.npz", arrays)
-    code = ptychi_lsqml.main(["--input-npz", path, "--output-dir", str(tmp_path / "out")])
-    message = capsys.readouterr().err
-    assert (code, message.count("\n")) == (EXIT_INPUT, 1)
-    assert clue in message
-    assert "Traceback" not in message
-
-
-@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 half an archive"])
-def test_a_file_that_is_no_archive_is_invalid_input(tmp_path, content):
-    path = tmp_path / "scan.npz"
-    path.write_bytes(content)
-    with pytest.raises(InputInvalid, match="no readable NPZ"):
-        intake.read(str(path))
-
-
-def test_a_truncated_archive_a_bare_array_and_pickled_objects_are_invalid_input(tmp_path, arrays):
-    path = tmp_path / "scan.npz"
-    write(path, arrays)
-    path.write_bytes(path.read_bytes()[:-300])
-    with pytest.raises(InputInvalid, match="no readable NPZ"):
-        intake.read(str(path))
-    np.save(tmp_path / "bare.npy", arrays["diffraction"])
-    with pytest.raises(InputInvalid, match="bare array"):
-        intake.read(str(tmp_path / "bare.npy"))
-    arrays["xcoords"] = np.array([{"a": 1}], dtype=object)
-    with pytest.raises(InputInvalid, match="no readable NPZ"):
-        intake.read(write(tmp_path / "objects.npz", arrays))
-
-
-def test_a_missing_file_is_invalid_input_and_names_it(tmp_path):
-    with pytest.raises(InputInvalid, match=r"nowhere\.npz: No such file"):
-        intake.read(str(tmp_path / "nowhere.npz"))
 
 
 def test_without_an_objectguess_the_object_just_holds_every_patch(tmp_path, arrays):
