@@ -133,7 +133,7 @@ def test_without_an_objectguess_the_object_just_holds_every_patch(tmp_path, arra
 
 
 @given(seed=st.integers(0, 99), gain=st.floats(1e-3, 1e3))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_scaled_true_probe_predicts_the_frames_whatever_scale_it_came_in(seed, gain):
     object_, probe, positions = scene(seed)
     arrays = simulate.noiseless_dataset(object_, probe, positions, dose_photons=500.0)
@@ -187,7 +187,7 @@ def test_an_object_that_is_not_finite_has_no_error(tmp_path, arrays):
     angle=st.floats(-3, 3),
     slopes=st.tuples(st.floats(-1.5, 1.5), st.floats(-1.5, 1.5)),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_complex_factor_and_a_linear_phase_are_no_error(gain, angle, slopes):
     object_ = scene()[0].astype(complex)
     rows, columns = np.indices(SHAPE)
