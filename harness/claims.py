@@ -200,7 +200,7 @@ def _selection(description: Mapping[str, Any]) -> Iterator[Breach]:
     """Compare what the metadata says of how frames were chosen with itself and the frames."""
     metadata, frames = description["metadata"] or {}, description["statistics"]["frames"]
     kept, left_out = metadata.get("n_accepted"), metadata.get("n_rejected")
-    if kept is not None and kept != frames:
+    if None not in (kept, frames) and kept != frames:
         yield _differs("claim.accepted", "n_accepted", f"{frames}, as many as frames", metadata)
     if not (_is_number(kept) and _is_number(left_out) and kept + left_out > 0):
         return

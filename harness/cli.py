@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import layout, reconstruction, terminal
+from harness import __version__, layout, reconstruction, terminal
 from harness.errors import EXIT_OK, HubDamaged, InputInvalid
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def make_parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 ok, 1 a job or test failed, 2 usage, 3 input breaks a contract, "
         "4 hub damaged or unsealed, 5 nothing selected, 70 a bug, 130 interrupted.",
     )
+    parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_prepare(commands)
     _add_check(commands)

@@ -1,4 +1,4 @@
-"""One run of a study: plan, gates, records, then the jobs one after the other."""
+"""One run of a study: plan, gates, records, then the jobs side by side."""
 
 from __future__ import annotations
 

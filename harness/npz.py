@@ -242,7 +242,7 @@ def _read_header(member: BinaryIO) -> _Header:
                 warnings.simplefilter("ignore")
                 shape, fortran_order, dtype = parse(reader, max_header_size=HEADER_LIMIT_BYTES)
             return _Header(dtype, tuple(map(int, shape)), fortran_order, reader.length_bytes)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error) as error:
         raise _Refused("npz.damaged", "bytes that fit their check sum", _why(error)) from error
     except _HEADER_ERRORS as error:
         raise _Refused("npz.header", expected, _why(error)) from error

@@ -370,8 +370,10 @@ def errors(found: Iterable[Finding]) -> tuple[Finding, ...]:
 def as_text(found: Finding) -> str:
     """Return one finding as the line that a person reads."""
     place = f"{found.where}: {found.pointer}" if found.pointer else found.where
+    return f"{found.severity} [{found.rule}] {place}: {wording(found)}"
+
+
+def wording(found: Finding) -> str:
+    """Return what was expected, what was found and what to do, as one sentence or two."""
     remedy = RULES[found.rule].remedy
-    return (
-        f"{found.severity} [{found.rule}] {place}: expected {found.expected}, "
-        f"found {found.found}. {remedy[:1].upper()}{remedy[1:]}."
-    )
+    return f"expected {found.expected}, found {found.found}. {remedy[:1].upper()}{remedy[1:]}."

@@ -131,18 +131,7 @@ def stream(
     """
     started, clock = provenance.now(), time.monotonic()
     last: deque[str] = deque(maxlen=LAST_LINES)
-    try:
-        child = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=cwd,
-            env=dict(environment or provenance.child_environment()),
-            process_group=0,
-        )
-    except OSError as error:
-        raise UsageError(f"cannot start {argv[0]}: {error.strerror}; check the path") from error
+    child = _start(argv, cwd, environment)
     expired = threading.Event()
     alarm = threading.Timer(timeout_s or 0, _expire, (child, expired, grace_s))
     with child:
@@ -172,6 +161,23 @@ def stream(
         last_lines=tuple(line for line in last if line),
         timed_out=expired.is_set(),
     )
+
+
+def _start(
+    argv: Sequence[str], cwd: Path | None, environment: Mapping[str, str] | None
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env=dict(environment or provenance.child_environment()),
+            process_group=0,
+        )
+    except OSError as error:
+        raise UsageError(f"cannot start {argv[0]}: {error.strerror}; check the path") from error
 
 
 def run_job(

@@ -6,9 +6,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from harness import layout, prepare, provenance, studyfile
 from tests import small_tree
+
+# A slow moment of the machine is no fault of the code.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 CHILD = Path(__file__).parent / "children" / "child.py"
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # frame; a whole-pixel origin would leave the rounding of patches to half-to-even ties.
 POSITION_ORIGIN_PX = (-0.5, -0.5)
 
+# Only for files without an objectGuess: 2 GiB as complex64.
+LARGEST_OBJECT_PX = 16384
+
 
 def patch_corners(
     positions_x_px: np.ndarray,
@@ -32,28 +35,36 @@ def patch_corners(
     Raises InputInvalid, naming the first of them, if a patch leaves the object.
     """
     centres = np.stack([positions_y_px, positions_x_px], axis=1)
-    corners = np.rint(centres).astype(np.int64) - frame_px // 2
+    # Compared before they become integers: a float beyond int64 would wrap.
+    corners = np.rint(centres) - frame_px // 2
     outside = ((corners < 0) | (corners + frame_px > np.asarray(object_shape))).any(axis=1)
     if outside.any():
         first = int(np.flatnonzero(outside)[0])
         row, column = corners[first]
         raise InputInvalid(
             f"{int(outside.sum())} of {len(corners)} frames see beyond the object: frame {first} "
-            f"begins at row {row}, column {column} and is {frame_px} px wide; the object is "
-            f"{object_shape[0]} x {object_shape[1]} px. Mend xcoords, ycoords or objectGuess"
+            f"begins at row {row:.16g}, column {column:.16g} and is {frame_px} px wide; the object "
+            f"is {object_shape[0]} x {object_shape[1]} px. Mend xcoords, ycoords or objectGuess"
         )
-    return corners
+    return corners.astype(np.int64)
 
 
 def smallest_object_shape(
     positions_x_px: np.ndarray, positions_y_px: np.ndarray, frame_px: int
 ) -> tuple[int, int]:
-    """Return the (rows, columns) that hold every patch when positions are taken as given."""
-    half = frame_px // 2
-    return (
-        int(np.rint(positions_y_px).max()) + half,
-        int(np.rint(positions_x_px).max()) + half,
+    """Return the (rows, columns) that hold every patch when positions are taken as given.
+
+    Raises InputInvalid for an object larger than any that such a scan was made for.
+    """
+    rows, columns = (
+        float(np.rint(p).max()) + frame_px // 2 for p in (positions_y_px, positions_x_px)
     )
+    if max(rows, columns) > LARGEST_OBJECT_PX:
+        raise InputInvalid(
+            f"the object would be {rows:.16g} x {columns:.16g} px, at most {LARGEST_OBJECT_PX} a "
+            "side are taken. Mend xcoords and ycoords: they are pixels, not metres"
+        )
+    return int(rows), int(columns)
 
 
 def illumination(
@@ -85,7 +96,8 @@ def probe_scale(
     """
     light = illumination(probe, corners, initial_object.shape)
     side = probe.shape[-1]
-    modelled = side**2 * (light * np.abs(initial_object) ** 2).sum() / len(corners)
+    transmitted = np.abs(initial_object.astype(np.complex128)) ** 2
+    modelled = side**2 * (light * transmitted).sum() / len(corners)
     if not modelled > 0 or not mean_photons_per_frame > 0:
         raise InputInvalid(
             f"the frames hold {mean_photons_per_frame:g} photons on average and the model "
@@ -111,7 +123,7 @@ def shot_noise_misfit(
 
     counts: (n, N, N) photons, zero frequency in the centre.  probe: (modes, N, N), as bright as
     the data (`probe_scale`).  object_: complex (H, W).  For Poisson counts the variance is the
-    mean, so any excess over 1 is what the model gets wrong.
+    mean, so any excess over 1 is what the model gets wrong.  Infinite for a dark model.
     """
     side = probe.shape[-1]
     squares = total = 0.0
@@ -120,7 +132,7 @@ def shot_noise_misfit(
         model = np.fft.fftshift((np.abs(np.fft.fft2(waves)) ** 2).sum(axis=0))
         squares += float(((frame.astype(np.float64) - model) ** 2).sum())
         total += float(model.sum())
-    return squares / total
+    return squares / total if total > 0 else float("inf")
 
 
 def starting_point(scan: Scan, initial_object: str) -> tuple[np.ndarray, np.ndarray]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 import numpy as np
 
-from harness import canonical, provenance
+from harness import canonical, npz, provenance, rules
 from harness.errors import InputInvalid
 from harness.jobs import geometry
 
@@ -58,7 +57,8 @@ def read(path: str) -> Scan:
     except OSError as error:
         raise InputInvalid(f"cannot read {path}: {error.strerror}. Give an NPZ file") from error
     try:
-        return _scan(_public_path(path), data, _arrays(data))
+        shown_as = _public_path(path)
+        return _scan(shown_as, data, _arrays(data, shown_as))
     except InputInvalid as error:
         raise InputInvalid(f"{path}: {error}") from error
 
@@ -69,20 +69,18 @@ def _public_path(path: str) -> str:
     return portable.name if portable.is_absolute() else portable.as_posix()
 
 
-def _arrays(data: bytes) -> dict[str, np.ndarray]:
+def _arrays(data: bytes, shown_as: str) -> dict[str, np.ndarray]:
     wanted = (*REQUIRED, "objectGuess")
-    try:
-        archive = np.load(io.BytesIO(data), allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise InputInvalid("is a bare array, not an NPZ archive. Make the file again")
-        with archive:
-            missing = [name for name in REQUIRED if name not in archive.files]
-            if missing:
-                raise InputInvalid(f"lacks {', '.join(missing)}. DATA-001 names the arrays needed")
-            return {name: archive[name] for name in wanted if name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputInvalid(f"is no readable NPZ ({reason}). Make the file again") from error
+    findings = npz.read_file(io.BytesIO(data), shown_as).findings
+    if findings:
+        first = findings[0]
+        key = f"{first.pointer}: " if first.pointer else ""
+        raise InputInvalid(f"{key}{first.rule}: {rules.wording(first).rstrip('.')}")
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        missing = [name for name in REQUIRED if name not in archive.files]
+        if missing:
+            raise InputInvalid(f"lacks {', '.join(missing)}. DATA-001 names the arrays needed")
+        return {name: archive[name] for name in wanted if name in archive.files}
 
 
 def _scan(path: str, data: bytes, arrays: dict[str, np.ndarray]) -> Scan:
@@ -95,14 +93,13 @@ def _scan(path: str, data: bytes, arrays: dict[str, np.ndarray]) -> Scan:
     else:
         _require(guess.ndim == 2, f"objectGuess has shape {guess.shape}, not (H, W)")
         _require(np.iscomplexobj(guess), f"objectGuess is {guess.dtype}, not complex")
-        _require(np.isfinite(guess).all(), "objectGuess holds NaN or infinity")
-        guess, shape = guess.astype(np.complex64), guess.shape
+        guess, shape = _complex64(guess, "objectGuess"), guess.shape
     return Scan(
         path=path,
         sha256=canonical.sha256(data),
         size_bytes=len(data),
         counts=np.square(amplitude, dtype=np.float32),
-        probe=probe.reshape(-1, *probe.shape[-2:]).astype(np.complex64),
+        probe=_complex64(probe.reshape(-1, *probe.shape[-2:]), "probeGuess"),
         object_guess=guess,
         positions_x_px=x,
         positions_y_px=y,
@@ -127,7 +124,14 @@ def _check_frames(amplitude: np.ndarray, probe: np.ndarray) -> None:
         f"probeGuess has shape {probe.shape}, frames are {shape[1]} x {shape[2]}",
     )
     _require(np.iscomplexobj(probe), f"probeGuess is {probe.dtype}, not complex")
-    _require(np.isfinite(probe).all(), "probeGuess holds NaN or infinity")
+
+
+def _complex64(values: np.ndarray, name: str) -> np.ndarray:
+    _require(np.isfinite(values).all(), f"{name} holds NaN or infinity")
+    with np.errstate(over="ignore"):
+        single = values.astype(np.complex64)
+    _require(np.isfinite(single).all(), f"{name} holds values beyond complex64")
+    return single
 
 
 def _positions(values: np.ndarray, name: str, frames: int) -> np.ndarray:

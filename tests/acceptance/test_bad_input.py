@@ -6,16 +6,20 @@ Each common case is a process of its own, as a scientist would start it.
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from harness import cli, reconstruction
+from harness import cli, layout, reconstruction
 from tests import npz_files, small_tree
 from tests.small_tree import digests
 
+PHASES = ("phase_c", "phase_d")
 ONE_CELL = ("--dose", "1000", "--view", "dense", "--split", "train")
 ONE_INPUT = Path("dose_1000", "dense", "dense_train.npz")
 
@@ -451,3 +455,23 @@ def test_a_study_that_is_no_study_is_refused_with_every_finding(made_inputs, tmp
         done = reconstruct_here(capfd, made_inputs, tmp_path / "out", "--study", broken)
         assert_refused(done, code, str(broken), *said)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_reader_that_goes_away_costs_no_evidence(made_inputs, tmp_path):
+    """As in `python -m harness.reconstruction … | head -1`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    roots = [f"--{name.replace('_', '-')}-root={made_inputs / name}" for name in PHASES]
+    words = ["harness.reconstruction", *roots, f"--artifact-root={tmp_path / 'out'}", "--dry-run"]
+    with os.fdopen(writer, "wb") as gone:
+        done = subprocess.run(
+            [sys.executable, "-m", *words],
+            cwd=small_tree.REPOSITORY,
+            stdout=gone,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    manifest = json.loads((tmp_path / "out" / layout.MANIFEST).read_text())
+    assert {job["status"] for job in manifest["jobs"]} == {"planned"}

@@ -58,7 +58,7 @@ def test_the_hub_is_sound_to_begin_with(files, complete_hub):
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_any_single_changed_byte_is_found_and_its_file_named(files, data):
     path = data.draw(st.sampled_from(sorted(files)))
@@ -74,7 +74,7 @@ def test_any_single_changed_byte_is_found_and_its_file_named(files, data):
         assert ("seal.digest", path) in {(item.rule, item.where) for item in found}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_any_changed_value_of_a_record_is_found_though_the_hub_is_sealed_again(files, data):
     cited = [path for path in files if path.endswith(".json") and path != "hub.json"]
@@ -92,7 +92,7 @@ def test_any_changed_value_of_a_record_is_found_though_the_hub_is_sealed_again(f
     assert not [item for item in found if item.rule.startswith("seal.")]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_any_lost_file_is_found_though_the_hub_is_sealed_again(files, data):
     path = data.draw(st.sampled_from(sorted(files)))
@@ -101,7 +101,7 @@ def test_any_lost_file_is_found_though_the_hub_is_sealed_again(files, data):
     assert findings(left, reseal=True) != ()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_no_bytes_in_place_of_a_record_make_verify_fail(files, data):
     path = data.draw(st.sampled_from(sorted(path for path in files if path.endswith(".json"))))

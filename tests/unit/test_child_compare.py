@@ -45,7 +45,7 @@ def test_a_phase_ramp_is_removed_and_recorded_by_rows_and_columns(slopes):
 
 
 @given(relative=st.floats(1e-3, 0.3), seed=st.integers(0, 99), angle=st.floats(-3, 3))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_noise_is_the_error_whatever_was_removed_besides(relative, seed, angle):
     ramp = 1.7 * np.exp(1j * (angle + 0.3 * ROWS - 0.1 * COLUMNS))
     found = compare.align((OBJECT + noise(seed, relative)) * ramp, OBJECT).nrmse

@@ -142,6 +142,20 @@ def test_the_misfit_is_the_squared_excess_over_the_model():
     assert geometry.shot_noise_misfit(counts, probe, object_, corners) == pytest.approx(256 / 128)
 
 
+def test_a_dark_model_is_infinitely_far_from_the_frames():
+    dark = np.zeros((1, 4, 4), complex)
+    corners = np.zeros((1, 2), dtype=int)
+    counts, object_ = np.ones((1, 4, 4)), np.ones((4, 4), complex)
+    assert geometry.shot_noise_misfit(counts, dark, object_, corners) == float("inf")
+
+
+def test_an_object_as_bright_as_single_precision_allows_still_has_a_scale():
+    corners = np.zeros((1, 2), dtype=int)
+    object_ = np.full((4, 4), 1e30, dtype="complex64")
+    scale = geometry.probe_scale(np.ones((1, 4, 4), "complex64"), object_, corners, 1.0)
+    assert scale == pytest.approx(1 / (4 * 4 * 1e30), rel=1e-6)
+
+
 def test_swapped_axes_and_half_a_pixel_do_not_predict_the_frames_and_the_truth_does():
     arrays = noiseless(1e4)
     assert misfit(arrays) < 1e-6

@@ -1,9 +1,11 @@
 """What the child reads and what it leaves behind, as far as neither needs torch."""
 
 import hashlib
+import io
 import json
 import logging
 import warnings
+import zipfile
 from types import SimpleNamespace
 
 import numpy as np
@@ -111,6 +113,19 @@ BAD = {
     "objectGuess is float32, not complex": lambda a: a.update(objectGuess=abs(a["objectGuess"])),
     "objectGuess holds NaN": lambda a: a["objectGuess"].__setitem__((0, 0), np.nan),
     "1 of 30 frames see beyond the object": lambda a: a["ycoords"].__setitem__(7, 15.0),
+    "1 of 30 frames see beyond the object: frame 7 begins at row 1e+300": lambda a: a[
+        "ycoords"
+    ].__setitem__(7, 1e300),
+    "the object would be 10000016 x": lambda a: (
+        a.pop("objectGuess"),
+        a["ycoords"].__setitem__(7, 1e7),
+    ),
+    "probeGuess holds values beyond complex64": lambda a: a.update(
+        probeGuess=a["probeGuess"].astype("complex128") * 1e300
+    ),
+    "objectGuess holds values beyond complex64": lambda a: a.update(
+        objectGuess=a["objectGuess"].astype("complex128") * 1e300
+    ),
 }
 
 
@@ -124,21 +139,78 @@ def test_each_fault_of_an_array_is_one_line_with_code_3(tmp_path, refusal, clue)
     assert f"{path}: {clue}" in said
 
 
-@pytest.mark.parametrize(
-    ("content", "clue"),
-    [
-        (b"", "is no readable NPZ"),
-        (b"no archive at all", "is no readable NPZ"),
-        (b"PK\x05\x06" + bytes(18), "lacks diffraction, probeGuess, xcoords, ycoords"),
-        (b"\x80\x04N.", "is no readable NPZ"),
-    ],
-    ids=["empty", "text", "archive of nothing", "pickle"],
-)
-def test_what_is_no_archive_is_one_line_with_code_3(tmp_path, refusal, content, clue):
+def archive(**members):
+    """The bytes of a zip whose members are given as they are."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, data in members.items():
+            made.writestr(f"{name}.npy", data)
+    return content.getvalue()
+
+
+def encrypted():
+    """An archive that says of its member that it is encrypted."""
+    data = bytearray(archive(diffraction=b"x" * 40))
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(signature) + flags] |= 1
+    return bytes(data)
+
+
+def bare_array():
+    content = io.BytesIO()
+    np.save(content, np.ones(3))
+    return content.getvalue()
+
+
+def objects():
+    content = io.BytesIO()
+    np.savez(content, **noiseless() | {"xcoords": np.array([{"a": 1}], dtype=object)})
+    return content.getvalue()
+
+
+def damaged():
+    """Deflated data that no longer inflates."""
+    content = io.BytesIO()
+    np.savez_compressed(content, **noiseless())
+    data = bytearray(content.getvalue())
+    data[80:400] = b"\xff" * 320
+    return bytes(data)
+
+
+def header(text):
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+NO_ARCHIVE = {
+    "empty": (b"", "npz.not-a-zip"),
+    "text": (b"no archive at all", "npz.not-a-zip"),
+    "a pickle": (b"\x80\x04N.", "npz.not-a-zip"),
+    "a bare array": (bare_array(), "npz.not-a-zip"),
+    "half an archive": (b"PK\x03\x04 half an archive", "npz.truncated"),
+    "objects": (objects(), "npz.pickled"),
+    "a member that is no array": (archive(diffraction=b"plain text"), "npz.header"),
+    "an encrypted member": (encrypted(), "npz.encrypted"),
+    "data that does not inflate": (damaged(), "npz.damaged"),
+    "a header with an open bracket": (archive(diffraction=header(b"{'descr': (")), "npz.header"),
+    "a header of a petabyte": (
+        archive(
+            diffraction=header(
+                b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000000,)}\n"
+            )
+        ),
+        "npz.member-size",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NO_ARCHIVE)
+def test_what_is_no_archive_of_arrays_is_one_line_with_code_3_and_the_rule(tmp_path, refusal, kind):
+    content, rule = NO_ARCHIVE[kind]
     (tmp_path / "scan.npz").write_bytes(content)
     code, said = refusal(tmp_path / "scan.npz")
     assert code == EXIT_INPUT
-    assert clue in said
+    assert said.startswith(f"error: {tmp_path}/scan.npz: ")
+    assert f"{rule}: expected" in said
 
 
 def test_a_changed_byte_of_an_array_is_one_line_with_code_3(tmp_path, refusal):
@@ -148,7 +220,19 @@ def test_a_changed_byte_of_an_array_is_one_line_with_code_3(tmp_path, refusal):
     path.write_bytes(data)
     code, said = refusal(path)
     assert code == EXIT_INPUT
-    assert "is no readable NPZ (Bad CRC-32" in said
+    assert "npz.damaged" in said
+    assert "Bad CRC-32" in said
+
+
+def test_arrays_that_are_missing_are_named_together(tmp_path, refusal):
+    np.savez(tmp_path / "scan.npz", xcoords=np.ones(3))
+    code, said = refusal(tmp_path / "scan.npz")
+    assert code == EXIT_INPUT
+    assert "lacks diffraction, probeGuess, ycoords" in said
+    (tmp_path / "nothing.npz").write_bytes(b"PK\x05\x06" + bytes(18))
+    code, said = refusal(tmp_path / "nothing.npz")
+    assert code == EXIT_INPUT
+    assert "lacks diffraction, probeGuess, xcoords, ycoords" in said
 
 
 def test_a_folder_and_a_missing_file_are_named_with_code_3(tmp_path, refusal):

@@ -119,7 +119,7 @@ def test_a_naturally_red_test_needs_no_faults():
 @pytest.mark.parametrize(
     "file",
     [
-        "/work/harness/a.py",
+        "/elsewhere/harness/a.py",
         "tests/study/test_x.py",
         "harness/../tests/a.py",
         "harness",

@@ -15,15 +15,12 @@ scans = st.integers(1, 60).flatmap(
     lambda count: hnp.arrays(np.float64, (count, 2), elements=st.floats(-200, 200, width=32))
 )
 spacings_px = st.floats(0.1, 150)
-# A busy machine is not a failing test.
-untimed = settings(deadline=None)
 
 
 def all_distances(points):
     return np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1))
 
 
-@untimed
 @given(scans, spacings_px)
 def test_no_two_kept_positions_are_closer_than_the_spacing(scan, spacing_px):
     kept = scan[positions.thin(scan, spacing_px)]
@@ -31,7 +28,6 @@ def test_no_two_kept_positions_are_closer_than_the_spacing(scan, spacing_px):
     assert (distances >= spacing_px).all()
 
 
-@untimed
 @given(scans, spacings_px)
 def test_every_rejected_position_is_too_close_to_a_kept_one(scan, spacing_px):
     kept = positions.thin(scan, spacing_px)
@@ -42,7 +38,6 @@ def test_every_rejected_position_is_too_close_to_a_kept_one(scan, spacing_px):
     ).all()
 
 
-@untimed
 @given(scans, spacings_px)
 def test_thinning_twice_changes_nothing_and_keeps_scan_order(scan, spacing_px):
     kept = positions.thin(scan, spacing_px)
@@ -78,7 +73,6 @@ def test_the_lens_agrees_with_counting_pixels():
     )
 
 
-@untimed
 @given(st.floats(0, 300), st.floats(0, 300), st.floats(0.5, 200))
 def test_the_overlap_never_grows_with_distance_and_stays_a_fraction(first, second, diameter_px):
     near, far = sorted((first, second))
@@ -98,7 +92,6 @@ def test_only_the_nearest_neighbours_count():
     assert positions.mean_overlap_fraction(row, 10.0, neighbor_count=1).tolist() == [1, 1, 0]
 
 
-@untimed
 @given(
     st.integers(2, 60).flatmap(
         lambda count: hnp.arrays(np.float64, (count, 2), elements=st.integers(-50, 50))
@@ -133,7 +126,6 @@ def test_the_summary_gives_mean_least_spacing_and_disc():
     assert (summary.disc_diameter_px, summary.touching_count) == (10.0, 2)
 
 
-@untimed
 @given(scans.filter(lambda scan: len(np.unique(scan[:, 0])) > 1))
 def test_halves_share_no_position_lose_none_and_are_ordered_along_y(scan):
     try:
@@ -149,7 +141,7 @@ def test_a_scan_along_one_line_in_x_cannot_be_split():
         positions.split_along_y(np.array([[4.0, 1.0], [4.0, 9.0]]), 2)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(1, 300), st.integers(20, 400), st.floats(0, 0.5), st.integers(0, 2**32))
 def test_a_raster_has_the_asked_count_inside_its_field_on_whole_pixels(
     count, field_px, jitter_fraction, seed

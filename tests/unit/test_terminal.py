@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+import harness
 from harness import cli, rules, terminal
 from harness.errors import HubDamaged, JobFailed, NothingSelected
 from harness.model import CellKey
@@ -117,3 +118,10 @@ def test_prepare_and_new_hub_write_where_they_stand(sound_tree, tmp_path, monkey
     assert "inputs unchanged: 18 files" in capsys.readouterr().out
     assert cli.main(["new-hub"]) == 0
     assert (tree / capsys.readouterr().out.strip() / "hub.json").is_file()
+
+
+def test_the_version_is_the_packages_own(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"{harness.__version__}\n"
