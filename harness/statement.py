@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from harness import canonical, junit, layout, records
+from harness import canonical, judge, junit, layout, records, redproof
 from harness.records import Read
 
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -20,8 +20,6 @@ TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 BUILD_TYPE = "urn:ptycho-evidence:stage:1"
 BUILDER = "urn:ptycho-evidence:builder:operator:1"
 
-PROOF = "red/proof.json"
-KILLED = "killed_by_assertion"
 TEST_STAGES = ("red", "green")
 TESTED = ("harness/", "schemas/")
 # Settings that are digests of what stands among the materials.
@@ -178,9 +176,9 @@ def _outcomes(record: Record, read: Read) -> dict[str, bool]:
 
 
 def _red(read: Read) -> Iterable[tuple[str, bool]]:
-    proof = records.document(read, PROOF)
+    proof = records.document(read, judge.PROOF)
     for each in proof["outcomes"] if proof else ():
-        fault, killed = each["fault_id"], each["outcome"] == KILLED
+        fault, killed = each["fault_id"], each["outcome"] == redproof.KILLED
         # As the tree stands a mapped test need not fail; where it does, it is RED already.
         if fault is not None or killed:
             under = "as the tree stands" if fault is None else f"under fault {fault}"
