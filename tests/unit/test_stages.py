@@ -181,7 +181,7 @@ def test_a_second_stage_joins_the_hub_and_cites_the_first(tree, small_hub):
     record = read(small_hub / "collect" / "stage.json")
     assert record["previous"] == {"path": "cli/stage.json", "sha256": before["cli/stage.json"]}
     after = small_tree.digests(small_hub)
-    rewritten = {"manifest-sha256.txt", "docs/summary.md"}
+    rewritten = {layout.SEAL, layout.SUMMARY, layout.CRATE}
     assert {path for path in before if before[path] != after[path]} == rewritten
     assert findings(small_hub) == ()
 

@@ -110,6 +110,18 @@ def test_a_commit_and_a_base_are_materials_where_the_record_knows_them(small_hub
     assert materials["base.npz"] == {"sha256": "b" * 64}
 
 
+def test_materials_are_as_they_were_before_the_stage_and_what_was_not_there_is_none(small_hub):
+    def drift(document):
+        document["before"]["code"] = {"harness/a.py": "1" * 64, "harness/b.py": None}
+        document["after"]["code"] = {"harness/a.py": "2" * 64, "harness/b.py": "3" * 64}
+
+    edit(small_hub, "cli/digests.json", drift)
+    document = json.loads(derived.documents(publish.reader(small_hub))[f"cli/{layout.PROVENANCE}"])
+    materials = named(document["predicate"]["buildDefinition"]["resolvedDependencies"])
+    code = {name: digest for name, digest in materials.items() if name.startswith("harness/")}
+    assert code == {"harness/a.py": {"sha256": "1" * 64}}
+
+
 def test_times_builder_and_parameters_are_those_of_the_record(complete_hub):
     record = load(complete_hub, "cli/stage.json")
     predicate = load(complete_hub, f"cli/{layout.PROVENANCE}")["predicate"]
