@@ -25,7 +25,7 @@ SETTINGS = {
 
 def documents(design, filters, plan):
     jobs = [
-        manifest.job_record(job, design, ROOTS, inside=lambda path: path, argv=["python"])
+        manifest.job_record(job, design, ROOTS, inside=lambda path: path.removeprefix("out/"), argv=["python"])
         | {"input_sha256": canonical.sha256(job.input_npz.encode())}
         for job in plan.jobs
     ]
