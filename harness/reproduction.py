@@ -30,6 +30,7 @@ IDENTICAL, WITHIN, DIFFERENT, FAILED = "identical", "within", "different", "fail
 # no larger one, so that no record can declare its own.
 OBJECT_TOLERANCE = 1e-3
 OBJECT = "object"
+CLOCK_SLACK_S = crosscheck.CLOCK_SLACK_S
 
 Record = Mapping[str, Any]
 
@@ -244,12 +245,29 @@ def _facts_of_jobs(
     stated = [(str(key_of(job)), job["status"], job["returncode"]) for job in record["jobs"]]
     yield "hub.reproduction", "/jobs", ran, stated
     yield "hub.reproduction", "/asked", _answered(record, run), sorted(record["asked"])
+    yield "hub.reproduction", "/gates", run.manifest["gates"], record["gates"]
+    spent = f"{record['elapsed_s']} s"
+    in_time = spent if _in_time(record, run) else "the time from start to end, all jobs within it"
+    yield "hub.reproduction", "/elapsed_s", in_time, spent
     for index, job in enumerate(record["jobs"]):
         home = f"{layout.REPRODUCE}/{layout.job_directory(key_of(job))}"
         left = digests.get(f"{home}/{layout.RECONSTRUCTION}")
         verdict = verdict_of(job, record["tolerance"]["object_nrmse"])
         yield "hub.reproduction", f"/jobs/{index}/sha256", left, job["sha256"]
         yield "hub.verdict", f"/jobs/{index}/verdict", verdict, job["verdict"]
+
+
+def _in_time(record: Record, run: Run) -> bool:
+    """Return whether start, end and time spent agree, and all jobs ran in between."""
+    spent_s = crosscheck.seconds_between(record["started_at"], record["finished_at"])
+    inside = all(
+        crosscheck.seconds_between(record["started_at"], result["started_at"]) >= -CLOCK_SLACK_S
+        and crosscheck.seconds_between(result["finished_at"], record["finished_at"])
+        >= -CLOCK_SLACK_S
+        for result in run.manifest["execution_results"]
+        if result["elapsed_s"] is not None
+    )
+    return inside and abs(spent_s - record["elapsed_s"]) <= CLOCK_SLACK_S
 
 
 def _answered(record: Record, run: Run) -> list[str]:

@@ -400,6 +400,26 @@ def change_gate(root):
     edit(root, RECORD, lambda record: record["gates"][0].update(checked=7))
 
 
+def change_gate_s_subject(root):
+    edit(root, RECORD, lambda record: record["gates"][1].update(subject_sha256="0" * 64))
+
+
+def start_a_year_earlier(root):
+    edit(root, RECORD, lambda record: record.update(started_at="2020-01-01T00:00:00.000+00:00"))
+
+
+def end_before_its_jobs(root):
+    edit(
+        root,
+        RECORD,
+        lambda record: record.update(
+            started_at="2020-01-01T00:00:00.000+00:00",
+            finished_at="2020-01-01T00:00:01.000+00:00",
+            elapsed_s=1.0,
+        ),
+    )
+
+
 def change_filters(root):
     edit(root, RECORD, lambda record: record["settings"]["filters"].update(view=["dense"]))
 
@@ -454,6 +474,9 @@ HOME = f"{layout.REPRODUCE}/{JOB}"
         (change_code, "hub.code", RECORD),
         (drift_unsaid, "hub.verdict", RECORD),
         (change_gate, "hub.stage", f"{layout.REPRODUCE}/{layout.MANIFEST}"),
+        (change_gate_s_subject, "hub.reproduction", RECORD),
+        (start_a_year_earlier, "hub.reproduction", RECORD),
+        (end_before_its_jobs, "hub.reproduction", RECORD),
         (change_filters, "hub.stage", f"{layout.REPRODUCE}/{layout.MANIFEST}"),
         (add_a_file, "hub.extra", f"{layout.REPRODUCE}/opinion.md"),
         (add_a_diff, "hub.uncommitted", f"{layout.REPRODUCE}/{layout.UNCOMMITTED}"),
