@@ -76,7 +76,7 @@ formats: $(LIGHT) ## check hubs with the public validators of their formats
 selfcheck: $(LIGHT) $(FULL) ## check the reconstruction's geometry against known truth
 	$(NOX) selfcheck
 
-.PHONY: hubs verify anchor blocked
+.PHONY: hubs verify anchor reproduce blocked
 hubs: $(LIGHT) ## list the hubs with their verdicts
 	@$(HARNESS) hubs
 verify: $(LIGHT) ## check a hub: make verify HUB=PATH
@@ -85,6 +85,9 @@ verify: $(LIGHT) ## check a hub: make verify HUB=PATH
 anchor: $(LIGHT) ## record a hub's head in git: make anchor HUB=PATH
 	$(NEEDS_HUB)
 	@$(HARNESS) anchor -- "$$HUB"
+reproduce: $(LIGHT) $(FULL) ## run a hub's jobs again and compare: make reproduce HUB=PATH
+	$(NEEDS_HUB)
+	@.venv/bin/python -m harness reproduce -- "$$HUB"
 blocked: $(LIGHT) ## note a failed hub in docs/fix_plan.md: make blocked HUB=PATH
 	$(NEEDS_HUB)
 	@$(HARNESS) blocked -- "$$HUB"

@@ -42,6 +42,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_verify(commands)
     _add_anchor(commands)
     _add_diff(commands)
+    _add_reproduce(commands)
     _add_hubs(commands)
     _add_blocked(commands)
     return parser
@@ -122,6 +123,24 @@ def _add_diff(commands: argparse._SubParsersAction) -> None:
     command.add_argument("hub_b", type=Path, metavar="HUB_B")
     command.add_argument("--format", choices=("text", "json"), default="text", help="of the answer")
     command.set_defaults(work=_diff)
+
+
+def _add_reproduce(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "reproduce",
+        help="run jobs of a hub again and compare the arrays",
+        description="Runs jobs from the hub's own record, in the full environment, and leaves a "
+        "new hub with a verdict for each: identical, within, different or failed.",
+    )
+    command.add_argument("hub", type=Path, metavar="HUB")
+    command.add_argument(
+        "--job",
+        action="append",
+        default=[],
+        metavar="JOB",
+        help="only this job, as dose_1000/dense/train; repeatable; default: all that succeeded",
+    )
+    command.set_defaults(work=_reproduce)
 
 
 def _add_hubs(commands: argparse._SubParsersAction) -> None:
@@ -308,6 +327,12 @@ def _diff(options: argparse.Namespace) -> int:
     else:
         terminal.say("\n".join(differences.as_text(record)))
     return EXIT_OK
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    from harness import rerun
+
+    return rerun.reproduce(options.hub, options.job, terminal.say)
 
 
 def _hubs(options: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from harness.model import CellKey, Finding
 from harness.rules import finding
 
 MISSING, BREACH = "input is missing: ", "DATA-001 breach: "
+NOT_AGAIN = "not run again: "
 CLOCK_SLACK_S = 2.0
 RATE_SLACK = 1e-5
 
@@ -127,6 +128,8 @@ def _check_skips(manifest: Record, skips: Record, where: str) -> Iterator[Findin
     views = {view["name"]: view for view in manifest["study"]["views"]}
     filters = {name: tuple(values) for name, values in manifest["filters"].items()}
     missing = {key_of(job) for job in manifest["missing_jobs"]}
+    again = manifest["artifact_root"] == layout.REPRODUCE
+    allowed = (BREACH, NOT_AGAIN) if again else (BREACH,)
     for job in manifest["jobs"]:
         for reason in misses(key_of(job), job["gridsize"], filters):
             yield _about("manifest.filter", where, key_of(job), "a cell that was asked for", reason)
@@ -136,7 +139,7 @@ def _check_skips(manifest: Record, skips: Record, where: str) -> Iterator[Findin
         other = [
             reason
             for reason in reasons
-            if not (reason.startswith(BREACH) or (MISSING in reason and key in missing))
+            if not (reason.startswith(allowed) or (MISSING in reason and key in missing))
         ]
         if list(wanted) != (reasons if wanted else other):
             expected = "; ".join(wanted) or "a missing input or a breach of DATA-001"
@@ -246,21 +249,36 @@ def _check_outcomes(manifest: Record, where: str) -> list[Finding]:
 
 
 def _check_paths(manifest: Record, where: str) -> list[Finding]:
+    phases = {view["name"]: view["phase"] for view in manifest["study"]["views"]}
     found = []
     for index, job in enumerate(manifest["jobs"]):
-        for name in ("input_npz", "output_dir", "log_path"):
+        for name, place in _places(job, phases, manifest["artifact_root"]).items():
             path = PurePath(job[name])
-            if path.is_absolute() or ".." in path.parts:
+            if path.is_absolute() or ".." in path.parts or job[name] != place:
                 found.append(
                     finding(
                         "manifest.path",
                         where=where,
                         pointer=f"/jobs/{index}/{name}",
-                        expected="a relative path that stays inside",
+                        expected=f"{place}, a relative path that stays inside",
                         found=job[name],
                     )
                 )
     return found
+
+
+def _places(job: Record, phases: Mapping[str, str], artifact_root: str) -> dict[str, str]:
+    """Return where input, outputs and log of a job lie; of a view's phase, C where unknown."""
+    key = key_of(job)
+    home = (PurePath(artifact_root) / layout.job_directory(key)).as_posix()
+    phase_d = phases.get(key.view) == "D"
+    return {
+        "input_npz": layout.phase_d_input(key.dose_photons, key.view, key.split)
+        if phase_d
+        else layout.phase_c_input(key.dose_photons, key.split),
+        "output_dir": home,
+        "log_path": f"{home}/{layout.CHILD_LOG}",
+    }
 
 
 def _check_plan(manifest: Record, where: str) -> list[Finding]:

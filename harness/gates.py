@@ -42,11 +42,15 @@ def check_input(key: CellKey, reading: npz.NpzReading, design: StudyDesign) -> t
         split=key.split,
         neighbor_count=design.neighbor_count,
     )
-    return (
-        *reading.findings,
-        *contract.check(reading.description, schema=resources.schema("npz_input")),
-        *contract.check_claims(reading.description, claim),
-    )
+    return (*check_contract(reading), *contract.check_claims(reading.description, claim))
+
+
+def check_contract(reading: npz.NpzReading) -> tuple[Finding, ...]:
+    """Return the findings on a file, whatever cell it is for: those of reading and of DATA-001."""
+    if reading.description is None:
+        return reading.findings
+    schema = resources.schema("npz_input")
+    return (*reading.findings, *contract.check(reading.description, schema=schema))
 
 
 def input_gate(found: Mapping[CellKey, tuple[Finding, ...]]) -> Gate:
@@ -55,9 +59,12 @@ def input_gate(found: Mapping[CellKey, tuple[Finding, ...]]) -> Gate:
 
 
 def manifest_gate(
-    document: Mapping[str, Any], skips: Mapping[str, Any], design: StudyDesign
+    document: Mapping[str, Any], skips: Mapping[str, Any], design: StudyDesign | None
 ) -> Gate:
-    """Return the gate over a manifest and its skip summary: schemas, then cross rules."""
+    """Return the gate over a manifest and its skip summary: schemas, then cross rules.
+
+    design: None where the manifest's own account of the study must do.
+    """
     found = (
         *schemas.check(
             document, resources.schema("manifest"), name="manifest", where=layout.MANIFEST

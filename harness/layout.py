@@ -43,6 +43,11 @@ STAGE_DIRECTORIES = {
     "dry-run": "cli",
     "real-run": "real_run",
 }
+# Jobs of another hub, run again; no stage, but a folder with the documents of a run.
+REPRODUCE = "reproduce"
+REPRODUCTION = "reproduction.json"
+FOLDERS = {**STAGE_DIRECTORIES, REPRODUCE: REPRODUCE}
+RUN_FOLDERS = {name: FOLDERS[name] for name in (*RUN_STAGES, REPRODUCE)}
 
 RED_LOG = "pytest_phase_f_cli_exec_red.log"
 GREEN_MAPPED_LOG = "pytest_phase_f_cli_exec_green.log"

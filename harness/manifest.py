@@ -96,7 +96,7 @@ def new(
         "jobs": [dict(job) for job in jobs],
         "execution_results": [
             {
-                **_planned_result(job, metadata.get(key_of(job))),
+                **planned_result(job, metadata.get(key_of(job))),
                 "input_notes": [item.as_record() for item in notes.get(key_of(job), ())],
             }
             for job in jobs
@@ -124,7 +124,8 @@ def plan_digest(jobs: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) 
     )
 
 
-def _planned_result(job: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+def planned_result(job: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the result of a job that was not launched yet, but for the notes on its input."""
     facts = metadata or {}
     return {
         "dose": job["dose"],

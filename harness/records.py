@@ -32,8 +32,13 @@ def stage_path(stage: str) -> str:
 
 
 def digests_path(stage: str) -> str:
-    """Return where the digests of what a stage rests on lie in a hub."""
-    return f"{layout.STAGE_DIRECTORIES[stage]}/{layout.DIGESTS}"
+    """Return where the digests of what a stage or reproduction rests on lie in a hub."""
+    return f"{layout.FOLDERS[stage]}/{layout.DIGESTS}"
+
+
+def reproduction_path() -> str:
+    """Return where the record of a reproduction lies in a hub."""
+    return f"{layout.REPRODUCE}/{layout.REPRODUCTION}"
 
 
 def stages(read: Read) -> list[tuple[str, Mapping[str, Any]]]:
@@ -44,8 +49,8 @@ def stages(read: Read) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def run_of(read: Read, stage: str) -> Run | None:
-    """Return the documents of a dry run or real run; None where either is absent."""
-    folder = layout.STAGE_DIRECTORIES[stage]
+    """Return the documents of a dry run, real run or reproduction; None where either is absent."""
+    folder = layout.RUN_FOLDERS[stage]
     manifest = document(read, f"{folder}/{layout.MANIFEST}")
     skips = document(read, f"{folder}/{layout.SKIP_SUMMARY}")
     return None if manifest is None or skips is None else Run(manifest, skips)

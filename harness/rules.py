@@ -28,6 +28,16 @@ RULES: dict[str, Rule] = {
     "schema.attestation": Rule(
         "what the child attests fits its schema", "read the job's log; mend the child"
     ),
+    "schema.reproduction": Rule("a reproduction's record fits its schema", "get the hub again"),
+    "reproduce.input": Rule(
+        "a job is run again on the very input that it had",
+        "make the inputs (`make inputs`) with the preset and base of the hub, or get the file",
+    ),
+    "reproduce.surroundings": Rule(
+        "a job is run again with the code and versions, and on the processor, that it had",
+        "nothing to do where the arrays agree; else build what the original names",
+        "note",
+    ),
     "schema.diff": Rule(
         "the differences of two hubs fit their schema", "report a bug: the harness wrote this"
     ),
@@ -190,7 +200,7 @@ RULES: dict[str, Rule] = {
     "manifest.order": Rule("jobs stand in the study's order", "make the manifest again"),
     "manifest.state": Rule("a job and its result agree", "run the job again in a new hub"),
     "manifest.result-lost": Rule("a launched job has a result", "run the job again in a new hub"),
-    "manifest.path": Rule("paths stay inside the hub", "make the manifest again"),
+    "manifest.path": Rule("paths stay inside, each at its cell's place", "make the manifest again"),
     "manifest.plan-digest": Rule("the plan is the one cited", "make the manifest again"),
     # Attestations against jobs.
     "attest.missing": Rule("a child leaves an attestation", "read the job's log; mend the child"),
@@ -299,6 +309,9 @@ RULES: dict[str, Rule] = {
     "hub.argv": Rule("a job's command is the one that its settings give", "trust the attestation"),
     "hub.verdict": Rule("a verdict follows from its records", "trust the records, not the verdict"),
     "hub.job-log": Rule("a launched job has its logs", "get the hub again"),
+    "hub.reproduction": Rule(
+        "a reproduction's record says what its jobs left", "get the hub again"
+    ),
     "hub.returncode": Rule("log and manifest say the same return code", "get the hub again"),
     "hub.telemetry": Rule("the manifest says what was attested", "trust the attestation"),
     "hub.derived": Rule("documents follow from the records", "trust the records"),

@@ -9,7 +9,17 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness import canonical, derived, envelope, judge, layout, manifest, records, verify_run
+from harness import (
+    canonical,
+    derived,
+    envelope,
+    judge,
+    layout,
+    manifest,
+    records,
+    reproduction,
+    verify_run,
+)
 from harness.model import Finding
 from harness.records import Read
 from harness.rules import finding
@@ -22,11 +32,12 @@ JSON_SCHEMAS = {
     records.MARKER: "hub",
     judge.PROOF: "red_proof",
     judge.DOCUMENTED: "documented",
+    records.reproduction_path(): "reproduction",
     **{records.stage_path(stage): "stage" for stage in layout.STAGES},
-    **{records.digests_path(stage): "digests" for stage in layout.STAGES},
+    **{records.digests_path(name): "digests" for name in layout.FOLDERS},
     **{
-        f"{layout.STAGE_DIRECTORIES[stage]}/{file}": schema
-        for stage in layout.RUN_STAGES
+        f"{folder}/{file}": schema
+        for folder in layout.RUN_FOLDERS.values()
         for file, schema in RUN_DOCUMENTS
     },
     **{f"{layout.PLAN}/{file}": schema for file, schema in RUN_DOCUMENTS},
@@ -59,6 +70,7 @@ def verify(entries: Sequence[Entry], read: Read, schema: Schema) -> tuple[Findin
             for path, record in records.stages(read)
             for found in _check_stage(path, record, read, digests, schema)
         ),
+        *_check_reproduction(read, digests, schema),
         *_check_derived(read),
         *envelope.check(read),
     )
@@ -77,7 +89,7 @@ def check_readable(entries: Sequence[Entry], read: Read, schema: Schema) -> tupl
     )
     if found:
         return found
-    runs = [run for stage in layout.RUN_STAGES if (run := records.run_of(read, stage))]
+    runs = [run for name in layout.RUN_FOLDERS if (run := records.run_of(read, name))]
     jobs = [job for run in runs for job in run.manifest["jobs"]]
     paths = [
         f"{j['output_dir']}/{layout.RESULT}" for j in jobs if j["status"] == manifest.SUCCEEDED
@@ -125,6 +137,8 @@ def _check_chain(read: Read, digests: Mapping[str, str]) -> list[Finding]:
 
 def _check_accounted(read: Read, digests: Mapping[str, str]) -> list[Finding]:
     folders = {path.rpartition("/")[0] + "/" for path, _ in records.stages(read)}
+    if read(records.reproduction_path()) is not None:
+        folders.add(f"{layout.REPRODUCE}/")
     return [
         finding("hub.extra", where=path, expected="a file of a stage with a record", found="none")
         for path in digests
@@ -152,6 +166,27 @@ def _check_stage(
     if record["stage"] in layout.RUN_STAGES:
         found += verify_run.check(record, read, digests, schema)
     return found
+
+
+def _check_reproduction(
+    read: Read, digests: Mapping[str, str], schema: Schema
+) -> tuple[Finding, ...]:
+    """Return what is wrong with a reproduction: its run, what that left, and the verdicts."""
+    path = records.reproduction_path()
+    record = records.document(read, path)
+    if record is None:
+        return ()
+    in_stage_terms = {**record, "stage": layout.REPRODUCE, "commands": ()}
+    rests_on = records.document(read, records.digests_path(layout.REPRODUCE))
+    return (
+        *_check_outputs(path, record, digests),
+        *_check_code(path, in_stage_terms, read),
+        *_check_uncommitted(path, record, digests),
+        *verify_run.check(in_stage_terms, read, digests, schema),
+        *reproduction.check(
+            record, records.run_of(read, layout.REPRODUCE), rests_on, digests, where=path
+        ),
+    )
 
 
 def _check_outputs(

@@ -33,6 +33,12 @@ OPTIONS = {
     "--initial-object": "initial_object",
 }
 CLOCK_SLACK_S = 2.0
+# A stage's own log is there even where an interrupt left no command on record.
+OWN_FILES = {
+    "dry-run": (layout.DRY_RUN_LOG, layout.STAGE_RECORD, *layout.ATTACHED),
+    "real-run": (layout.REAL_RUN_LOG, layout.STAGE_RECORD, *layout.ATTACHED),
+    layout.REPRODUCE: (layout.REPRODUCTION,),
+}
 
 
 def check_schema(path: str, name: str, read: Read, schema: Schema) -> tuple[Finding, ...]:
@@ -49,12 +55,12 @@ def check(
 ) -> list[Finding]:
     """Return what is wrong with the manifest of a run and with what its jobs left.
 
-    record: of the stage; its command's log and the run's own documents are no job's.
+    record: of the stage, or of a reproduction in a stage's terms.
     """
     run = records.run_of(read, record["stage"])
     if run is None:
         return []
-    folder = layout.STAGE_DIRECTORIES[record["stage"]]
+    folder = layout.RUN_FOLDERS[record["stage"]]
     where = f"{folder}/{layout.MANIFEST}"
     found = list(crosscheck.check(run.manifest, run.skips, None, where=where))
     found += _check_agreement(record, run.manifest, read, where)
@@ -89,7 +95,7 @@ def _check_agreement(
     facts: dict[str, tuple[Any, Any]] = {
         "/dry_run": (stage == "dry-run", document["dry_run"]),
         "/initiative": (marker["initiative"], document["initiative"]),
-        "/artifact_root": (layout.STAGE_DIRECTORIES[stage], document["artifact_root"]),
+        "/artifact_root": (layout.RUN_FOLDERS[stage], document["artifact_root"]),
         "/filters": (record["settings"]["filters"], document["filters"]),
         "/study/sha256": (record["settings"]["study_sha256"], document["study"]["sha256"]),
         "/gates": (_gates(record), _gates(document)),
@@ -122,11 +128,8 @@ def _check_files(
     planned: whether the run made its own plan, whose two documents then lie there too.
     """
     homes = tuple(job["output_dir"] + "/" for job in document["jobs"])
-    # Its own log is there even where an interrupt left no command on record.
-    log = layout.REAL_RUN_LOG if record["stage"] == "real-run" else layout.DRY_RUN_LOG
     documents = (layout.MANIFEST, layout.SKIP_SUMMARY)
-    names = (log, layout.STAGE_RECORD, layout.DIGESTS, layout.UNCOMMITTED, *documents)
-    names = (*names, *layout.ATTACHED)
+    names = (*OWN_FILES[record["stage"]], layout.DIGESTS, layout.UNCOMMITTED, *documents)
     own = {f"{folder}/{name}" for name in names}
     own |= {f"{layout.PLAN}/{name}" for name in documents if planned}
     return [

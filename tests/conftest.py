@@ -6,14 +6,16 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from harness import layout, prepare, provenance, studyfile
 from tests import small_tree
 
-# A slow moment of the machine is no fault of the code.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
+# The same examples each time, however slow the machine; --hypothesis-profile=explore tries others.
+PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("repeatable", derandomize=True, database=None, **PATIENT)
+settings.register_profile("explore", **PATIENT)
+settings.load_profile("repeatable")
 
 CHILD = Path(__file__).parent / "children" / "child.py"
 

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from harness import (
+    alignment,
     base,
     files,
     layout,
@@ -34,7 +35,7 @@ from harness import (
     terminal,
 )
 from harness.errors import EXIT_FAILED, EXIT_OK, UsageError
-from harness.jobs import compare, geometry
+from harness.jobs import geometry
 
 FORMAT = "harness.selfcheck/1"
 PROGRAM = ("-u", "-m", "harness.jobs.ptychi_lsqml")
@@ -50,7 +51,7 @@ class Experiment:
     """One reconstruction whose outcome is known.
 
     loss_bound: every epoch's loss must lie below it (None: not asked).
-    error_bound: the aligned error (`harness.jobs.compare`) must lie below it.
+    error_bound: the aligned error (`harness.alignment`) must lie below it.
     inset_px: the error is taken over the box of the probe's centres less this at each edge.
     slow_phase_px: phase errors slower than this are not counted (None: all are).
     """
@@ -226,10 +227,10 @@ def aligned_error(experiment: Experiment, reconstruction: np.ndarray, arrays: Ar
     region = geometry.scanned_region(arrays["xcoords"], arrays["ycoords"], truth.shape)
     found, wanted = reconstruction[region], truth[region]
     if experiment.slow_phase_px is not None:
-        found = compare.without_slow_phase(found, wanted, experiment.slow_phase_px)
+        found = alignment.without_slow_phase(found, wanted, experiment.slow_phase_px)
     inset = experiment.inset_px
     inner = tuple(slice(inset, size - inset) for size in wanted.shape)
-    return compare.align(found[inner], wanted[inner]).nrmse
+    return alignment.align(found[inner], wanted[inner]).nrmse
 
 
 def _outcome(

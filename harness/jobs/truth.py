@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness import alignment
 from harness.errors import InputInvalid
-from harness.jobs import compare, geometry
+from harness.jobs import geometry
 
 if TYPE_CHECKING:
-    from harness.jobs.compare import Aligned
+    from harness.alignment import Aligned
     from harness.jobs.intake import Scan
 
 # Poisson frames about their own truth have misfit 1, to a few per cent even for the sparsest
@@ -84,5 +85,5 @@ def judge(scan: Scan, reconstruction: np.ndarray) -> Verdict:
     reason = "objectGuess predicts the frames to within shot noise"
     if not np.isfinite(reconstruction).all():
         return Verdict(True, reason, misfit, region)
-    aligned = compare.align(reconstruction[region], guess[region])
+    aligned = alignment.align(reconstruction[region], guess[region])
     return Verdict(True, reason, misfit, region, aligned, guess[region])

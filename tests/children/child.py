@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
 import sys
 import time
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-OUTPUTS = ("reconstruction.npz",)
+SIDE_PX = 6
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -32,8 +33,23 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--exit", type=int, default=0)
     parser.add_argument("--exit-for", default="", help="SPLIT=CODE: leave nothing, end so")
     parser.add_argument("--sleep-s", type=float, default=0.0)
+    parser.add_argument("--object-off", type=float, default=0.0, help="change one pixel by this")
     parser.add_argument("--leave", default="outputs,result")
     return parser.parse_args(argv)
+
+
+def reconstruction(options: argparse.Namespace) -> bytes:
+    """Return an NPZ of a small object, which depends on the seed, and the losses."""
+    parts = ((options.seed + 3 * np.arange(2 * SIDE_PX**2)) % 7 + 1).astype(np.float32)
+    parts[20] += options.object_off
+    object_ = parts.view(np.complex64).reshape(SIDE_PX, SIDE_PX)
+    buffer = io.BytesIO()
+    np.savez(buffer, object=object_, loss_per_epoch=losses_of(options))
+    return buffer.getvalue()
+
+
+def losses_of(options: argparse.Namespace) -> list[float]:
+    return [1.0 / (epoch + 1) for epoch in range(options.num_epochs)]
 
 
 def attestation(options: argparse.Namespace, outputs: list[dict]) -> dict:
@@ -55,7 +71,8 @@ def attestation(options: argparse.Namespace, outputs: list[dict]) -> dict:
         ("random_seed", options.seed),
     ):
         document["options_changed"][f"reconstructor_options.{name}"]["used"] = used
-    losses = [1.0 / (epoch + 1) for epoch in range(options.num_epochs)]
+    losses = losses_of(options)
+    document["truth"]["region_px"] = {"rows": [1, SIDE_PX], "columns": [0, SIDE_PX]}
     document |= {
         "algorithm": options.algorithm,
         "epochs_run": options.num_epochs,
@@ -75,11 +92,10 @@ def leave(options: argparse.Namespace) -> None:
     options.output_dir.mkdir(parents=True, exist_ok=True)
     outputs = []
     if "outputs" in options.leave:
-        for name in OUTPUTS:
-            data = f"{name} of {options.output_dir.name}".encode()
-            (options.output_dir / name).write_bytes(data)
-            digest = hashlib.sha256(data).hexdigest()
-            outputs.append({"path": name, "bytes": len(data), "sha256": digest})
+        data = reconstruction(options)
+        (options.output_dir / "reconstruction.npz").write_bytes(data)
+        digest = hashlib.sha256(data).hexdigest()
+        outputs.append({"path": "reconstruction.npz", "bytes": len(data), "sha256": digest})
     document = attestation(options, outputs)
     for lie in options.lie:
         key, _, value = lie.partition("=")

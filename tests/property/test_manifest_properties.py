@@ -23,9 +23,13 @@ SETTINGS = {
 }
 
 
+def inside(path):
+    return path.removeprefix("out/")
+
+
 def documents(design, filters, plan):
     jobs = [
-        manifest.job_record(job, design, ROOTS, inside=lambda path: path, argv=["python"])
+        manifest.job_record(job, design, ROOTS, inside=inside, argv=["python"])
         | {"input_sha256": canonical.sha256(job.input_npz.encode())}
         for job in plan.jobs
     ]

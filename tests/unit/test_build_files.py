@@ -22,19 +22,8 @@ VARIABLES = (
 )
 TARGETS = {
     *("env", "light-env", "inputs", "red", "green", "collect", "dry-run", "real-run", "evidence"),
-    *(
-        "test",
-        "lint",
-        "formats",
-        "selfcheck",
-        "verify",
-        "anchor",
-        "blocked",
-        "hubs",
-        "lock",
-        "clean",
-    ),
-    *("distclean", "help"),
+    *("test", "lint", "formats", "selfcheck", "verify", "anchor", "reproduce", "blocked", "hubs"),
+    *("lock", "clean", "distclean", "help"),
 }
 SESSIONS = {
     *("red", "green", "collect", "dry_run", "real_run"),
@@ -187,7 +176,12 @@ def test_a_make_target_is_a_harness_command(tree, argv, arguments):
     assert calls(tree) == [[".venv-light/bin/python", "-m", "harness", *arguments]]
 
 
-@pytest.mark.parametrize("target", ["verify", "anchor", "blocked"])
+def test_make_reproduce_runs_in_the_full_environment(tree):
+    run(tree, "make", "reproduce", "HUB=a b")
+    assert calls(tree) == [[".venv/bin/python", "-m", "harness", "reproduce", "--", "a b"]]
+
+
+@pytest.mark.parametrize("target", ["verify", "anchor", "blocked", "reproduce"])
 def test_a_target_that_needs_a_hub_says_so(tree, target):
     done = run(tree, "make", target, check=False)
     assert done.returncode == 2

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import simulate
+from harness import alignment, simulate
 from harness.errors import EXIT_USAGE, InputInvalid, UsageError
-from harness.jobs import arguments, attest, compare, geometry, intake, outputs, ptychi_lsqml, truth
+from harness.jobs import arguments, attest, geometry, intake, outputs, ptychi_lsqml, truth
 
 N = 8
 SHAPE = (31, 27)
@@ -192,7 +192,7 @@ def test_a_complex_factor_and_a_linear_phase_are_no_error(gain, angle, slopes):
     object_ = scene()[0].astype(complex)
     rows, columns = np.indices(SHAPE)
     changed = gain * object_ * np.exp(1j * (angle + slopes[0] * rows + slopes[1] * columns))
-    aligned = compare.align(changed, object_)
+    aligned = alignment.align(changed, object_)
     assert aligned.nrmse < 1e-6
     np.testing.assert_allclose(aligned.ramp_rad_per_px, slopes, atol=1e-6)
 
@@ -202,9 +202,9 @@ def test_noise_of_known_size_is_the_error_and_a_shift_is_not_forgiven():
     rng = np.random.default_rng(5)
     noise = rng.normal(size=SHAPE) + 1j * rng.normal(size=SHAPE)
     noise *= 0.01 * np.linalg.norm(object_) / np.linalg.norm(noise)
-    assert compare.align(object_ + noise, object_).nrmse == pytest.approx(0.01, rel=0.02)
-    assert compare.align(np.roll(object_, 1, axis=1), object_).nrmse > 0.2
-    assert compare.align(np.zeros(SHAPE, complex), object_).nrmse == 1
+    assert alignment.align(object_ + noise, object_).nrmse == pytest.approx(0.01, rel=0.02)
+    assert alignment.align(np.roll(object_, 1, axis=1), object_).nrmse > 0.2
+    assert alignment.align(np.zeros(SHAPE, complex), object_).nrmse == 1
 
 
 def test_a_slow_phase_is_taken_away_and_a_sharp_one_stays():
@@ -213,7 +213,7 @@ def test_a_slow_phase_is_taken_away_and_a_sharp_one_stays():
     slow = np.exp(0.5j * np.sin(2 * np.pi * rows / SHAPE[0]))
     sharp = np.exp(0.5j * (-1.0) ** (rows + columns))
     left = [
-        compare.align(compare.without_slow_phase(object_ * error, object_, 2.0), object_).nrmse
+        alignment.align(alignment.without_slow_phase(object_ * error, object_, 2.0), object_).nrmse
         for error in (slow, sharp)
     ]
     assert left[0] < 0.1

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.jobs import compare, intake, truth
+from harness import alignment
+from harness.jobs import intake, truth
 from tests.small_scan import OBJECT, moved, noiseless, noisy
 
 ROWS, COLUMNS = np.indices(OBJECT.shape)
@@ -29,7 +30,7 @@ def noise(seed, relative):
     "factor", [3.0, 0.01, np.exp(2.5j), -1, 2j], ids=["bright", "dim", "turned", "minus", "both"]
 )
 def test_a_factor_is_removed_and_recorded(factor):
-    aligned = compare.align(factor * OBJECT, OBJECT)
+    aligned = alignment.align(factor * OBJECT, OBJECT)
     assert aligned.nrmse < 1e-12
     assert aligned.scale == pytest.approx(1 / factor)
     assert aligned.ramp_rad_per_px == pytest.approx((0, 0), abs=1e-12)
@@ -39,7 +40,7 @@ def test_a_factor_is_removed_and_recorded(factor):
 @pytest.mark.parametrize("slopes", [(0.01, -0.02), (0.5, 0), (0, -3.0), (-2.0, 1.1)])
 def test_a_phase_ramp_is_removed_and_recorded_by_rows_and_columns(slopes):
     ramp = np.exp(1j * (slopes[0] * ROWS + slopes[1] * COLUMNS))
-    aligned = compare.align(OBJECT * ramp, OBJECT)
+    aligned = alignment.align(OBJECT * ramp, OBJECT)
     assert aligned.nrmse < 1e-9
     assert aligned.ramp_rad_per_px == pytest.approx(slopes, abs=1e-9)
 
@@ -48,7 +49,7 @@ def test_a_phase_ramp_is_removed_and_recorded_by_rows_and_columns(slopes):
 @settings(max_examples=15)
 def test_noise_is_the_error_whatever_was_removed_besides(relative, seed, angle):
     ramp = 1.7 * np.exp(1j * (angle + 0.3 * ROWS - 0.1 * COLUMNS))
-    found = compare.align((OBJECT + noise(seed, relative)) * ramp, OBJECT).nrmse
+    found = alignment.align((OBJECT + noise(seed, relative)) * ramp, OBJECT).nrmse
     # The best factor shrinks what is found: the error is that of the part beside the truth.
     assert found == pytest.approx(relative / np.hypot(1, relative), rel=0.03)
 
@@ -57,23 +58,23 @@ def test_noise_is_the_error_whatever_was_removed_besides(relative, seed, angle):
 
 
 def test_half_a_pixel_swapped_axes_and_a_mirror_image_stay_errors():
-    assert compare.align(moved(OBJECT, 0.5, 0.5), OBJECT).nrmse == pytest.approx(0.2, abs=0.05)
-    assert compare.align(OBJECT.T, OBJECT).nrmse > 0.3
-    assert compare.align(OBJECT.conj(), OBJECT).nrmse > 0.3
-    assert compare.align(np.abs(OBJECT), OBJECT).nrmse > 0.2
+    assert alignment.align(moved(OBJECT, 0.5, 0.5), OBJECT).nrmse == pytest.approx(0.2, abs=0.05)
+    assert alignment.align(OBJECT.T, OBJECT).nrmse > 0.3
+    assert alignment.align(OBJECT.conj(), OBJECT).nrmse > 0.3
+    assert alignment.align(np.abs(OBJECT), OBJECT).nrmse > 0.2
 
 
 def test_a_dark_reconstruction_has_error_1_and_one_with_nan_none():
-    dark = compare.align(np.zeros_like(OBJECT), OBJECT)
+    dark = alignment.align(np.zeros_like(OBJECT), OBJECT)
     assert (dark.nrmse, dark.scale) == (1.0, 0)
     broken = OBJECT.copy()
     broken[3, 4] = np.nan
-    assert not np.isfinite(compare.align(broken, OBJECT).nrmse)
+    assert not np.isfinite(alignment.align(broken, OBJECT).nrmse)
 
 
 def test_a_relative_difference_removes_nothing_and_has_no_meaning_against_nothing():
-    assert compare.relative_difference(3 * OBJECT, OBJECT) == pytest.approx(2)
-    assert compare.relative_difference(OBJECT, 0 * OBJECT) == float("inf")
+    assert alignment.relative_difference(3 * OBJECT, OBJECT) == pytest.approx(2)
+    assert alignment.relative_difference(OBJECT, 0 * OBJECT) == float("inf")
 
 
 # Truth or not

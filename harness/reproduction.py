@@ -1,0 +1,283 @@
+"""Jobs run again from a hub's own record: what is asked, and how near the arrays came.
+
+Pure; arrays come in as values.  Source: docs/adr/0011-reproduce-and-diff.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness import canonical, crosscheck, drift, layout, manifest
+from harness.errors import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    NothingSelected,
+    UsageError,
+)
+from harness.manifest import key_of
+from harness.model import Finding
+from harness.records import Run
+from harness.rules import finding
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FORMAT = "harness.reproduction/1"
+IDENTICAL, WITHIN, DIFFERENT, FAILED = "identical", "within", "different", "failed"
+# A hundredth of the error against the truth that the study's best jobs reach.  The schema allows
+# no larger one, so that no record can declare its own.
+OBJECT_TOLERANCE = 1e-3
+OBJECT = "object"
+CLOCK_SLACK_S = crosscheck.CLOCK_SLACK_S
+
+Record = Mapping[str, Any]
+
+
+def choose(document: Record, wanted: Sequence[str]) -> tuple[Record, ...]:
+    """Return the jobs of a manifest to run again, in its order: those wanted, or all.
+
+    wanted: as "dose_1000/dense/train".  Only a job that succeeded left arrays to compare with.
+    Raises UsageError for a job that there is not, NothingSelected where none succeeded.
+    """
+    jobs = {
+        str(key_of(job)): job for job in document["jobs"] if job["status"] == manifest.SUCCEEDED
+    }
+    if not jobs:
+        raise NothingSelected("no job of this hub succeeded, so there is nothing to run again")
+    for name in wanted:
+        if name not in jobs:
+            raise UsageError(
+                f"--job {name!r} is no job that succeeded in this hub; valid: {', '.join(jobs)}"
+            )
+    return tuple(job for name, job in jobs.items() if not wanted or name in wanted)
+
+
+def plan(
+    original: Run,
+    jobs: Sequence[Record],
+    results: Sequence[Record],
+    *,
+    created_at: str,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return manifest and skip summary of running these jobs again, their gates not closed yet.
+
+    original: the real run.  jobs: chosen ones, with their new places.  results: theirs, planned.
+    A cell that was skipped stays skipped; a job that is not run again becomes a skip.
+    """
+    document = {
+        **original.manifest,
+        "created_at": created_at,
+        "updated_at": created_at,
+        "artifact_root": layout.REPRODUCE,
+        "filtered_jobs": len(jobs),
+        "plan_sha256": manifest.plan_digest(jobs, original.manifest["settings"]),
+        "gates": [],
+        "jobs": [dict(job) for job in jobs],
+        "execution_results": [dict(result) for result in results],
+    }
+    chosen = {key_of(job) for job in jobs}
+    left = [_left_out(job) for job in original.manifest["jobs"] if key_of(job) not in chosen]
+    order = crosscheck.cells_of(original.manifest["study"])
+    skipped = sorted(
+        (*original.skips["skipped_jobs"], *left), key=lambda skip: order.index(key_of(skip))
+    )
+    counts = {"selected_count": len(jobs), "skipped_count": len(skipped)}
+    return document, {**original.skips, **counts, "skipped_jobs": skipped}
+
+
+def _left_out(job: Record) -> dict[str, Any]:
+    reason = _reason(job["status"])
+    return {**key_of(job).as_record(), "reason": reason, "reasons": [reason]}
+
+
+def _reason(status: str) -> str:
+    return f"{crosscheck.NOT_AGAIN}{status} in the original hub"
+
+
+def compare_arrays(
+    original: Mapping[str, np.ndarray],
+    again: Mapping[str, np.ndarray],
+    region: tuple[slice, slice],
+) -> dict[str, Any]:
+    """Return the digests of each array in both, and how far the aligned objects are apart.
+
+    region: (rows, columns) of the object that were scanned; what lies outside is unseen.
+    object_nrmse: see `harness.alignment.align`; null where the objects cannot be compared.
+    """
+    from harness.arrays import array_sha256
+
+    return {
+        "arrays": [
+            {
+                "name": name,
+                "original_sha256": array_sha256(original[name]) if name in original else None,
+                "sha256": array_sha256(again[name]) if name in again else None,
+            }
+            for name in sorted({*original, *again})
+        ],
+        "object_nrmse": _object_nrmse(original.get(OBJECT), again.get(OBJECT), region),
+    }
+
+
+def _object_nrmse(
+    original: np.ndarray | None, again: np.ndarray | None, region: tuple[slice, slice]
+) -> float | None:
+    import numpy as np
+
+    from harness.alignment import align
+    from harness.arrays import finite_or_none
+
+    if original is None or again is None or original.shape != again.shape or original.ndim != 2:
+        return None
+    if original.dtype.kind != "c" or again.dtype.kind != "c" or not again[region].size:
+        return None
+    # The child writes single precision; what exceeds it would overflow in the alignment.
+    with np.errstate(over="ignore", invalid="ignore"):
+        pair = again[region].astype(np.complex64), original[region].astype(np.complex64)
+    if not all(np.isfinite(values).all() for values in pair):
+        return None
+    return finite_or_none(align(*pair).nrmse)
+
+
+def verdict_of(job: Record, tolerance: float) -> str:
+    """Return the verdict on one job of a reproduction, from what its record says.
+
+    identical: every array has the digest it had, bit for bit.  within: no array is missing, and
+    the aligned objects differ by at most the tolerance.
+    """
+    if job["status"] != manifest.SUCCEEDED:
+        return FAILED
+    pairs = [(entry["original_sha256"], entry["sha256"]) for entry in job["arrays"]]
+    if not pairs or any(None in pair for pair in pairs):
+        return DIFFERENT
+    if all(one == other for one, other in pairs):
+        return IDENTICAL
+    near = job["object_nrmse"] is not None and job["object_nrmse"] <= tolerance
+    return WITHIN if near else DIFFERENT
+
+
+def exit_code(record: Record) -> int:
+    """Return the exit code that follows from the verdicts on the jobs and from the findings."""
+    if record["interrupted"]:
+        return EXIT_INTERRUPTED
+    good = all(job["verdict"] in (IDENTICAL, WITHIN) for job in record["jobs"])
+    return EXIT_OK if record["jobs"] and good and not _errors(record) else EXIT_FAILED
+
+
+def drifted(rests_on: Record, jobs: Sequence[Record]) -> tuple[Finding, ...]:
+    """Return a finding for each file of code and each input that changed meanwhile.
+
+    rests_on: the digests before and after.  jobs: of the manifest.
+    """
+    return (*drift.findings(rests_on), *drift.inputs_of_jobs(rests_on, jobs))
+
+
+def surroundings(stage: Record, record: Record, *, where: str) -> Iterator[Finding]:
+    """Yield a note on each fact about code, versions and processor that is not the original's.
+
+    stage: the original's stage record.  record: that of the reproduction.
+    """
+    facts = {
+        "/code_sha256": (stage["code_sha256"], record["code_sha256"]),
+        "/host/processor": (stage["host"]["processor"], record["host"]["processor"]),
+    }
+    for name in sorted({*stage["versions"], *record["versions"]}):
+        facts[f"/versions/{name}"] = (stage["versions"].get(name), record["versions"].get(name))
+    for pointer, (one, other) in facts.items():
+        if one != other:
+            yield finding(
+                "reproduce.surroundings",
+                where=where,
+                pointer=pointer,
+                expected=str(one),
+                found=str(other),
+            )
+
+
+def check(
+    record: Record,
+    run: Run | None,
+    rests_on: Record | None,
+    digests: Mapping[str, str],
+    *,
+    where: str,
+) -> tuple[Finding, ...]:
+    """Return where the record of a reproduction does not follow from what its jobs left.
+
+    run: manifest and skips of the jobs run again.  rests_on: the digests before and after.
+    digests: sha256 by path of the hub's files.
+    """
+    if run is None or rests_on is None:
+        lost = layout.DIGESTS if rests_on is None else layout.MANIFEST
+        gone = f"{layout.REPRODUCE}/{lost}"
+        return (finding("hub.reproduction", where=gone, expected="a file", found="no such file"),)
+    found = drifted(rests_on, run.manifest["jobs"])
+    code = exit_code(record)
+    facts = [
+        *_facts_of_jobs(record, run, digests),
+        ("hub.verdict", "/findings", [item.as_record() for item in found], _errors(record)),
+        ("hub.verdict", "/exit_code", code, record["exit_code"]),
+        ("hub.verdict", "/verdict", "fail" if code else "pass", record["verdict"]),
+    ]
+    return tuple(
+        finding(
+            rule,
+            where=where,
+            pointer=pointer,
+            expected=canonical.short(expected),
+            found=canonical.short(stated),
+        )
+        for rule, pointer, expected, stated in facts
+        if expected != stated
+    )
+
+
+def _facts_of_jobs(
+    record: Record, run: Run, digests: Mapping[str, str]
+) -> Iterator[tuple[str, str, Any, Any]]:
+    """Yield rule, pointer, what the hub gives and what the record says, of the jobs."""
+    ran = [
+        (str(key_of(each)), each["status"], each["returncode"])
+        for each in run.manifest["execution_results"]
+    ]
+    stated = [(str(key_of(job)), job["status"], job["returncode"]) for job in record["jobs"]]
+    yield "hub.reproduction", "/jobs", ran, stated
+    yield "hub.reproduction", "/asked", _answered(record, run), sorted(record["asked"])
+    yield "hub.reproduction", "/gates", run.manifest["gates"], record["gates"]
+    spent = f"{record['elapsed_s']} s"
+    in_time = spent if _in_time(record, run) else "the time from start to end, all jobs within it"
+    yield "hub.reproduction", "/elapsed_s", in_time, spent
+    for index, job in enumerate(record["jobs"]):
+        home = f"{layout.REPRODUCE}/{layout.job_directory(key_of(job))}"
+        left = digests.get(f"{home}/{layout.RECONSTRUCTION}")
+        verdict = verdict_of(job, record["tolerance"]["object_nrmse"])
+        yield "hub.reproduction", f"/jobs/{index}/sha256", left, job["sha256"]
+        yield "hub.verdict", f"/jobs/{index}/verdict", verdict, job["verdict"]
+
+
+def _in_time(record: Record, run: Run) -> bool:
+    """Return whether start, end and time spent agree, and all jobs ran in between."""
+    spent_s = crosscheck.seconds_between(record["started_at"], record["finished_at"])
+    inside = all(
+        crosscheck.seconds_between(record["started_at"], result["started_at"]) >= -CLOCK_SLACK_S
+        and crosscheck.seconds_between(result["finished_at"], record["finished_at"])
+        >= -CLOCK_SLACK_S
+        for result in run.manifest["execution_results"]
+        if result["elapsed_s"] is not None
+    )
+    return inside and abs(spent_s - record["elapsed_s"]) <= CLOCK_SLACK_S
+
+
+def _answered(record: Record, run: Run) -> list[str]:
+    """Return what must have been asked for these jobs to be run; no name asks for all."""
+    left = _reason(manifest.SUCCEEDED)
+    some_left = any(left in skip["reasons"] for skip in run.skips["skipped_jobs"])
+    if not record["asked"] and not some_left:
+        return []
+    return sorted(str(key_of(job)) for job in run.manifest["jobs"])
+
+
+def _errors(record: Record) -> list[Record]:
+    return [item for item in record["findings"] if item["severity"] == "error"]

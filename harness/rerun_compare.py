@@ -1,0 +1,81 @@
+"""What a job left, then and now: read from disk, held to the seal, compared as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import canonical, files, layout, manifest, npz, reproduction, rules
+from harness.model import Finding, ReconstructionJob
+from harness.rules import finding
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A reconstruction in the original hub: where, under what name, sha256 as sealed."""
+
+    path: Path
+    shown_as: str
+    sealed_sha256: str | None
+
+
+def compared(original: Left, job: ReconstructionJob, result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the record of a reproduction says of one job, its verdict last.
+
+    result: the job's execution result, now that it was run again.
+    """
+    after = Path(job.output_dir) / layout.RECONSTRUCTION
+    digest = files.sha256_or_none(original.path)
+    found: list[Finding] = []
+    pair: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
+    region = (slice(None), slice(None))
+    if result["status"] == manifest.SUCCEEDED:
+        found += _changed(original, digest)
+        before = {} if found else _arrays(original.path, original.shown_as, found)
+        pair = before, _arrays(after, f"{job.key}/{after.name}", found)
+        region = _scanned(Path(job.output_dir))
+    record = {
+        **job.key.as_record(),
+        "status": result["status"],
+        "returncode": result["returncode"],
+        "original_sha256": digest,
+        "sha256": files.sha256_or_none(after),
+        **reproduction.compare_arrays(*pair, region),
+        "findings": [item.as_record() for item in found],
+    }
+    verdict = reproduction.verdict_of(record, reproduction.OBJECT_TOLERANCE)
+    return {**record, "verdict": verdict}
+
+
+def _changed(original: Left, digest: str | None) -> list[Finding]:
+    """Return a finding where an original changed since its hub was opened."""
+    if digest == original.sealed_sha256:
+        return []
+    sealed, there = (
+        f"sha256 {each}" if each else "no such file" for each in (original.sealed_sha256, digest)
+    )
+    return [finding("seal.digest", where=original.shown_as, expected=sealed, found=there)]
+
+
+def _arrays(path: Path, shown_as: str, found: list[Finding]) -> dict[str, Any]:
+    """Return the arrays of a reconstruction; none, and findings, where it cannot be trusted."""
+    import numpy as np
+
+    reading = npz.read(path, shown_as)
+    if rules.errors(reading.findings) or reading.description is None:
+        found += reading.findings
+        return {}
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def _scanned(home: Path) -> tuple[slice, slice]:
+    """Return the part of the object that was scanned, as the job run again attests it.
+
+    The original's word is not taken: a smaller region would hide what was changed.
+    """
+    attested = canonical.parse((home / layout.RESULT).read_bytes())
+    region = attested["truth"]["region_px"]
+    return slice(*region["rows"]), slice(*region["columns"])

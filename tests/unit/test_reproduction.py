@@ -1,0 +1,564 @@
+"""Jobs of a hub run again: identical, within, different or failed, and a hub that says so."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import (
+    canonical,
+    cli,
+    dispatch,
+    hub,
+    layout,
+    manifest,
+    publish,
+    reproduction,
+    rerun,
+    resources,
+    verify,
+)
+from harness.errors import NothingSelected
+from harness.manifest import key_of
+from tests import small_tree
+from tests.unit.test_verify import edit
+
+JOB = "dose_1000/dense/train"
+MANIFEST = f"real_run/{layout.MANIFEST}"
+RECORD = f"{layout.REPRODUCE}/{layout.REPRODUCTION}"
+EVERYWHERE = (slice(None), slice(None))
+
+
+def findings(root):
+    return verify.verify(hub.entries(root), publish.reader(root), resources.schema)
+
+
+@pytest.fixture
+def reproduce(tree, complete_hub, monkeypatch, capfd):
+    """Run the command in a small repository: `reproduce(hub, *words, child="")`.
+
+    Gives the exit code, the new hub (None where there is none) and what was said.  A function set
+    as its `meanwhile` is called when the jobs have run, before anything is compared.
+    """
+
+    run_jobs = dispatch.Dispatch.run
+
+    def run_and_meanwhile(self, jobs, **options):
+        code = run_jobs(self, jobs, **options)
+        getattr(work, "meanwhile", lambda: None)()
+        return code
+
+    def work(root, *words, child=""):
+        monkeypatch.chdir(tree)
+        monkeypatch.setenv(small_tree.CHILD_WORDS, child)
+        monkeypatch.setenv("PYTHONPATH", str(tree))
+        monkeypatch.setattr(rerun, "REPOSITORY", tree)
+        monkeypatch.setattr(dispatch.Dispatch, "run", run_and_meanwhile)
+        code = cli.main(["reproduce", str(root), *words])
+        said = capfd.readouterr()
+        made = sorted(Path(layout.reports(small_tree.INITIATIVE)).glob("*/reproduction"))
+        return code, made[-1] if made else None, said.out + said.err
+
+    return work
+
+
+@pytest.fixture
+def reproduced(reproduce, complete_hub):
+    """A hub that holds one job run again, identical."""
+    code, made, _ = reproduce(complete_hub, "--job", JOB)
+    assert code == 0
+    return made
+
+
+def record_of(made):
+    return json.loads((made / RECORD).read_bytes())
+
+
+def verdicts(made):
+    return {str(key_of(job)): job["verdict"] for job in record_of(made)["jobs"]}
+
+
+def test_all_jobs_that_succeeded_are_run_again_and_are_identical(reproduce, complete_hub):
+    before = small_tree.digests(complete_hub)
+
+    code, made, said = reproduce(complete_hub)
+
+    assert code == 0, said
+    assert set(verdicts(made).values()) == {"identical"}
+    assert len(verdicts(made)) == 4
+    record = record_of(made)
+    assert record["original"]["head_sha256"] == hub.head(complete_hub)
+    assert (record["verdict"], record["exit_code"]) == ("pass", 0)
+    assert record["tolerance"] == {"object_nrmse": reproduction.OBJECT_TOLERANCE}
+    assert [array["name"] for array in record["jobs"][0]["arrays"]] == ["loss_per_epoch", "object"]
+    assert findings(made) == ()
+    assert cli.main(["verify", str(made)]) == 0
+    assert small_tree.digests(complete_hub) == before, "the original is only read"
+    assert f"{JOB}: identical" in said
+    assert f"head sha256 {hub.head(made)}" in said
+    assert str(complete_hub.parent) not in (made / RECORD).read_text()
+
+
+def test_one_job_can_be_chosen_and_the_others_are_skips(reproduced):
+    assert verdicts(reproduced) == {JOB: "identical"}
+    skips = json.loads((reproduced / layout.REPRODUCE / layout.SKIP_SUMMARY).read_bytes())
+    assert skips["skipped_count"] == 17
+    reasons = [skip["reason"] for skip in skips["skipped_jobs"]]
+    assert reasons.count("not run again: succeeded in the original hub") == 3
+    home = reproduced / layout.REPRODUCE / JOB
+    assert {"ptychi.log", "run.log", "result.json"} <= {path.name for path in home.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("off", "verdict", "expected"), [("1e-4", "within", 0), ("0.5", "different", 1)]
+)
+def test_an_object_that_is_off_is_within_the_tolerance_or_different(
+    reproduce, complete_hub, off, verdict, expected
+):
+    code, made, said = reproduce(complete_hub, "--job", JOB, child=f"--object-off {off}")
+    assert code == expected, said
+    assert verdicts(made) == {JOB: verdict}
+    assert record_of(made)["verdict"] == ("fail" if expected else "pass")
+    nrmse = record_of(made)["jobs"][0]["object_nrmse"]
+    assert (nrmse > reproduction.OBJECT_TOLERANCE) == (verdict == "different")
+    assert findings(made) == ()
+
+
+def test_a_tampered_reconstruction_in_a_resealed_hub_is_different(reproduce, hub_to_attack):
+    path = hub_to_attack / "real_run" / JOB / layout.RECONSTRUCTION
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    arrays["object"][2, 3] *= 1.5
+    np.savez(path, **arrays)
+    hub.seal_hub(hub_to_attack)
+
+    code, made, said = reproduce(hub_to_attack, "--job", JOB)
+
+    assert (code, verdicts(made)) == (1, {JOB: "different"}), said
+    assert findings(made) == ()
+
+
+def test_a_reconstruction_that_is_no_npz_is_different_and_the_record_says_why(
+    reproduce, hub_to_attack
+):
+    path = hub_to_attack / "real_run" / JOB / layout.RECONSTRUCTION
+    path.write_bytes(b"better")
+    hub.seal_hub(hub_to_attack)
+    code, made, said = reproduce(hub_to_attack, "--job", JOB)
+    assert (code, verdicts(made)) == (1, {JOB: "different"})
+    assert [item["rule"] for item in record_of(made)["jobs"][0]["findings"]] == ["npz.not-a-zip"]
+    assert "npz.not-a-zip" in said
+    assert findings(made) == ()
+
+
+def test_an_original_cannot_choose_the_region_over_which_it_is_compared(reproduce, hub_to_attack):
+    path = hub_to_attack / "real_run" / JOB / layout.RECONSTRUCTION
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    arrays["object"][2, 3] *= 1.5
+    np.savez(path, **arrays)
+    one_pixel = {"rows": [1, 2], "columns": [0, 1]}
+    result = f"real_run/{JOB}/{layout.RESULT}"
+    edit(hub_to_attack, result, lambda document: document["truth"].update(region_px=one_pixel))
+    hub.seal_hub(hub_to_attack)
+    code, made, _ = reproduce(hub_to_attack, "--job", JOB)
+    assert (code, verdicts(made)) == (1, {JOB: "different"})
+
+
+def test_an_original_that_is_changed_while_its_jobs_run_is_different(reproduce, hub_to_attack):
+    path = hub_to_attack / "real_run" / JOB / layout.RECONSTRUCTION
+    reproduce.meanwhile = lambda: path.write_bytes(path.read_bytes() + b" ")
+    code, made, said = reproduce(hub_to_attack, "--job", JOB)
+    assert (code, verdicts(made)) == (1, {JOB: "different"})
+    assert f"[seal.digest] original real_run/{JOB}/{layout.RECONSTRUCTION}" in said
+
+
+@pytest.mark.parametrize("name", ["harness/layout.py", "phase_d/dose_1000/dense/dense_train.npz"])
+def test_code_or_an_input_that_changes_meanwhile_voids_a_reproduction(
+    reproduce, complete_hub, tree, name
+):
+    place = tree / layout.scratch(small_tree.INITIATIVE, "smoke") if "phase" in name else tree
+
+    def change():
+        data = (place / name).read_bytes()
+        (place / name).unlink()
+        (place / name).write_bytes(data + b" ")
+
+    reproduce.meanwhile = change
+    code, made, said = reproduce(complete_hub, "--job", JOB)
+    assert (code, record_of(made)["verdict"], verdicts(made)) == (1, "fail", {JOB: "identical"})
+    assert f"error [stage.drift] {name}" in said
+    assert findings(made) == ()
+
+
+def test_what_is_not_as_in_the_original_run_is_noted(reproduce, hub_to_attack):
+    stage = "real_run/stage.json"
+    edit(hub_to_attack, stage, lambda record: record["versions"].update(torch="1.0"))
+    hub.seal_hub(hub_to_attack)
+    code, made, said = reproduce(hub_to_attack, "--job", JOB)
+    assert (code, verdicts(made)) == (0, {JOB: "identical"})
+    noted = [(item["rule"], item["pointer"]) for item in record_of(made)["findings"]]
+    assert noted == [("reproduce.surroundings", "/versions/torch")]
+    assert "expected 1.0" in said
+
+
+def test_a_job_that_fails_when_run_again_is_said_to_have_failed(reproduce, complete_hub):
+    code, made, said = reproduce(complete_hub, "--job", JOB, child="--exit 3")
+    assert (code, verdicts(made)) == (1, {JOB: "failed"})
+    assert record_of(made)["jobs"][0]["returncode"] == 3
+    assert findings(made) == ()
+    assert "last words of train" in said
+
+
+def test_a_child_that_attests_another_seed_has_failed(reproduce, complete_hub):
+    code, made, _ = reproduce(complete_hub, "--job", JOB, child="--lie seed=5")
+    assert (code, verdicts(made)) == (1, {JOB: "failed"})
+
+
+def test_an_interrupted_reproduction_is_recorded_and_sealed(reproduce, complete_hub):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    reproduce.meanwhile = interrupt
+    code, made, _ = reproduce(complete_hub, "--job", JOB)
+    assert code == 130
+    assert record_of(made)["interrupted"] is True
+    assert findings(made) == ()
+
+
+def test_an_input_that_is_another_one_or_gone_ends_with_3_and_leaves_no_hub(
+    reproduce, complete_hub, tree
+):
+    place = tree / layout.scratch(small_tree.INITIATIVE, "smoke") / "phase_d"
+    path = place / "dose_1000" / "dense" / "dense_train.npz"
+    data = path.read_bytes()
+    path.unlink()
+    for content, found in ((None, "[npz.missing]"), (b"x", "no NPZ"), (data + b"x", "found")):
+        if content is not None:
+            path.write_bytes(content)
+        code, made, said = reproduce(complete_hub)
+        assert (code, made) == (3, None)
+        assert "[reproduce.input]" in said
+        assert "phase_d/dose_1000/dense/dense_train.npz" in said
+        assert "make inputs" in said
+        assert found in said
+
+
+def test_a_job_that_the_hub_does_not_have_ends_with_2_and_names_those_that_it_has(
+    reproduce, complete_hub, sealed_hub, tmp_path
+):
+    code, made, said = reproduce(complete_hub, "--job", "dose_7/dense/train")
+    assert (code, made) == (2, None)
+    assert f"valid: dose_1000/baseline/train, {JOB}" in said
+    code, made, said = reproduce(sealed_hub)
+    assert (code, made) == (2, None)
+    assert "holds no real run" in said
+    assert reproduce(tmp_path)[0] == 2
+
+
+def test_a_hub_that_differs_from_its_seal_or_contradicts_itself_ends_with_4(
+    reproduce, hub_to_attack
+):
+    edit(hub_to_attack, MANIFEST, lambda document: document["settings"].update(seed=4))
+    assert reproduce(hub_to_attack)[:2] == (4, None)
+    hub.seal_hub(hub_to_attack)
+    code, made, said = reproduce(hub_to_attack)
+    assert (code, made) == (4, None)
+    assert "manifest.plan-digest" in said
+
+
+def leave_by_view(root):
+    def rename(document):
+        document["study"]["views"][1]["name"] = "../../../../../stolen"
+        for each in (*document["jobs"], *document["execution_results"]):
+            each["view"] = each["view"].replace("dense", "../../../../../stolen")
+        jobs, settings = document["jobs"], document["settings"]
+        document["plan_sha256"] = manifest.plan_digest(jobs, settings)
+
+    def rename_skips(document):
+        for each in document["skipped_jobs"]:
+            each["view"] = each["view"].replace("dense", "../../../../../stolen")
+
+    edit(root, MANIFEST, rename)
+    edit(root, f"real_run/{layout.SKIP_SUMMARY}", rename_skips)
+
+
+def leave_by_initiative(root):
+    edit(root, "hub.json", lambda marker: marker.update(initiative="../../stolen"))
+
+
+@pytest.mark.parametrize(
+    ("attack", "rule"), [(leave_by_view, "manifest.path"), (leave_by_initiative, "schema.hub")]
+)
+def test_a_hub_cannot_make_a_reproduction_write_elsewhere(
+    reproduce, hub_to_attack, tree, attack, rule
+):
+    attack(hub_to_attack)
+    hub.seal_hub(hub_to_attack)
+    before = {path for path in tree.parent.rglob("*") if "__pycache__" not in path.parts}
+    code, made, said = reproduce(hub_to_attack)
+    assert (code, made) == (4, None)
+    assert f"[{rule}]" in said
+    after = {path for path in tree.parent.rglob("*") if "__pycache__" not in path.parts}
+    assert after == before
+
+
+def test_inputs_under_the_home_folder_are_found(reproduce, hub_to_attack, tree, monkeypatch):
+    home = tree.parent / "home"
+    (tree / "tmp").rename(home)
+    monkeypatch.setenv("HOME", str(home))
+    edit(
+        hub_to_attack,
+        MANIFEST,
+        lambda document: document.update(
+            input_roots={
+                name: root.replace("tmp/", "~/") for name, root in document["input_roots"].items()
+            }
+        ),
+    )
+    hub.seal_hub(hub_to_attack)
+    code, made, said = reproduce(hub_to_attack, "--job", JOB)
+    assert (code, verdicts(made)) == (0, {JOB: "identical"}), said
+
+
+def test_reproductions_are_listed_among_the_hubs_with_their_verdict(reproduced):
+    lines = publish.list_hubs(reproduced.parents[1])
+    assert any(line.endswith("/reproduction: reproduction pass") for line in lines)
+
+
+def test_only_jobs_that_succeeded_can_be_chosen():
+    job = {"dose": 1, "view": "a", "split": "b", "status": "failed"}
+    with pytest.raises(NothingSelected):
+        reproduction.choose({"jobs": [job]}, ())
+
+
+# What verify says of a reproduction that was tampered with and sealed again.
+
+
+def turn_verdict(root):
+    edit(root, RECORD, lambda record: record["jobs"][0].update(verdict="within"))
+
+
+def turn_overall(root):
+    edit(root, RECORD, lambda record: record.update(verdict="fail"))
+
+
+def turn_code(root):
+    edit(root, RECORD, lambda record: record.update(exit_code=1))
+
+
+def change_array(root):
+    edit(root, RECORD, lambda record: record["jobs"][0]["arrays"][0].update(sha256="0" * 64))
+
+
+def change_digest(root):
+    edit(root, RECORD, lambda record: record["jobs"][0].update(sha256="0" * 64))
+
+
+def change_returncode(root):
+    edit(root, RECORD, lambda record: record["jobs"][0].update(returncode=1))
+
+
+def add_a_job(root):
+    edit(root, RECORD, lambda record: record["jobs"].append({**record["jobs"][0], "dose": 5}))
+
+
+def drop_manifest(root):
+    (root / layout.REPRODUCE / layout.MANIFEST).unlink()
+
+
+def drop_digests(root):
+    (root / layout.REPRODUCE / layout.DIGESTS).unlink()
+
+
+def change_asked(root):
+    edit(root, RECORD, lambda record: record.update(asked=["dose_1000/dense/test"]))
+
+
+def ask_for_all(root):
+    edit(root, RECORD, lambda record: record.update(asked=[]))
+
+
+def loosen_tolerance(root):
+    edit(root, RECORD, lambda record: record["tolerance"].update(object_nrmse=0.5))
+
+
+def change_code(root):
+    edit(root, RECORD, lambda record: record.update(code_sha256="0" * 64))
+
+
+def drift_unsaid(root):
+    digests = f"{layout.REPRODUCE}/{layout.DIGESTS}"
+    edit(root, digests, lambda both: both["after"]["code"].update({"Makefile": "0" * 64}))
+
+
+def change_gate(root):
+    edit(root, RECORD, lambda record: record["gates"][0].update(checked=7))
+
+
+def change_gate_s_subject(root):
+    edit(root, RECORD, lambda record: record["gates"][1].update(subject_sha256="0" * 64))
+
+
+def start_a_year_earlier(root):
+    edit(root, RECORD, lambda record: record.update(started_at="2020-01-01T00:00:00.000+00:00"))
+
+
+def end_before_its_jobs(root):
+    edit(
+        root,
+        RECORD,
+        lambda record: record.update(
+            started_at="2020-01-01T00:00:00.000+00:00",
+            finished_at="2020-01-01T00:00:01.000+00:00",
+            elapsed_s=1.0,
+        ),
+    )
+
+
+def change_filters(root):
+    edit(root, RECORD, lambda record: record["settings"]["filters"].update(view=["dense"]))
+
+
+def add_a_file(root):
+    (root / layout.REPRODUCE / "opinion.md").write_text("It went well.")
+
+
+def add_a_statement(root):
+    (root / layout.REPRODUCE / layout.PROVENANCE).write_text("{}")
+
+
+def add_a_diff(root):
+    (root / layout.REPRODUCE / layout.UNCOMMITTED).write_text("")
+
+
+def change_reconstruction(root):
+    (root / layout.REPRODUCE / JOB / layout.RECONSTRUCTION).write_bytes(b"better")
+
+
+def drop_log(root):
+    (root / layout.REPRODUCE / JOB / "ptychi.log").unlink()
+
+
+def drop_record(root):
+    (root / RECORD).unlink()
+
+
+def empty_record(root):
+    (root / RECORD).write_bytes(canonical.to_bytes({}))
+
+
+def change_algorithm(root):
+    result = f"{layout.REPRODUCE}/{JOB}/result.json"
+    edit(root, result, lambda document: document.update(algorithm="DM"))
+
+
+HOME = f"{layout.REPRODUCE}/{JOB}"
+
+
+@pytest.mark.parametrize(
+    ("attack", "rule", "where"),
+    [
+        (turn_verdict, "hub.verdict", RECORD),
+        (turn_overall, "hub.verdict", RECORD),
+        (turn_code, "hub.verdict", RECORD),
+        (change_array, "hub.verdict", RECORD),
+        (change_digest, "hub.reproduction", RECORD),
+        (change_returncode, "hub.reproduction", RECORD),
+        (add_a_job, "hub.reproduction", RECORD),
+        (drop_manifest, "hub.reproduction", f"{layout.REPRODUCE}/{layout.MANIFEST}"),
+        (drop_digests, "hub.reproduction", f"{layout.REPRODUCE}/{layout.DIGESTS}"),
+        (change_asked, "hub.reproduction", RECORD),
+        (ask_for_all, "hub.reproduction", RECORD),
+        (loosen_tolerance, "schema.reproduction", RECORD),
+        (change_code, "hub.code", RECORD),
+        (drift_unsaid, "hub.verdict", RECORD),
+        (change_gate, "hub.stage", f"{layout.REPRODUCE}/{layout.MANIFEST}"),
+        (change_gate_s_subject, "hub.reproduction", RECORD),
+        (start_a_year_earlier, "hub.reproduction", RECORD),
+        (end_before_its_jobs, "hub.reproduction", RECORD),
+        (change_filters, "hub.stage", f"{layout.REPRODUCE}/{layout.MANIFEST}"),
+        (add_a_file, "hub.extra", f"{layout.REPRODUCE}/opinion.md"),
+        (add_a_statement, "hub.extra", f"{layout.REPRODUCE}/{layout.PROVENANCE}"),
+        (add_a_diff, "hub.uncommitted", f"{layout.REPRODUCE}/{layout.UNCOMMITTED}"),
+        (change_reconstruction, "hub.reproduction", RECORD),
+        (change_reconstruction, "attest.outputs", f"{HOME}/result.json"),
+        (change_algorithm, "attest.algorithm", f"{HOME}/result.json"),
+        (drop_log, "hub.job-log", f"{HOME}/ptychi.log"),
+        (drop_record, "hub.extra", f"{HOME}/ptychi.log"),
+        (empty_record, "schema.reproduction", RECORD),
+    ],
+)
+def test_an_attack_on_a_reproduction_is_found_though_it_was_sealed_again(
+    reproduced, attack, rule, where
+):
+    attack(reproduced)
+    hub.seal_hub(reproduced)
+    assert (rule, where) in {(item.rule, item.where) for item in findings(reproduced)}
+
+
+# The comparison itself.
+
+
+def compared(original, again, region=EVERYWHERE):
+    found = reproduction.compare_arrays(original, again, region)
+    job = {"status": "succeeded", **found}
+    return reproduction.verdict_of(job, reproduction.OBJECT_TOLERANCE)
+
+
+@pytest.fixture
+def arrays():
+    rng = np.random.default_rng(3)
+    object_ = np.exp(1j * rng.normal(size=(12, 12))).astype(np.complex64)
+    return {"object": object_, "probe": rng.normal(size=(1, 4, 4)).astype(np.complex64)}
+
+
+def test_identical_means_every_bit_of_every_array(arrays):
+    assert compared(arrays, dict(arrays)) == "identical"
+    assert compared(arrays, {**arrays, "probe": arrays["probe"] + 1e-6}) == "within"
+    assert compared(arrays, {**arrays, "object": arrays["object"].astype(complex)}) == "within"
+
+
+def test_a_complex_factor_and_a_phase_ramp_are_removed_before_objects_are_compared(arrays):
+    rows, columns = np.indices((12, 12))
+    other = 3j * arrays["object"] * np.exp(1j * (0.2 * rows - 0.1 * columns))
+    assert compared(arrays, {**arrays, "object": other.astype(np.complex64)}) == "within"
+    shifted = np.roll(arrays["object"], 1, axis=0)
+    assert compared(arrays, {**arrays, "object": shifted}) == "different"
+
+
+def test_only_the_scanned_region_of_the_object_counts(arrays):
+    other = arrays["object"].copy()
+    other[0, 0] = 9
+    region = (slice(2, 12), slice(0, 12))
+    assert compared(arrays, {**arrays, "object": other}) == "different"
+    assert compared(arrays, {**arrays, "object": other}, region) == "within"
+
+
+@pytest.mark.parametrize(
+    "change", ["lost", "new", "shape", "nan", "huge", "dark", "real", "text", "nothing"]
+)
+def test_arrays_that_cannot_be_compared_are_different(arrays, change):
+    other = {
+        "lost": {"object": arrays["object"]},
+        "new": {**arrays, "more": np.zeros(1)},
+        "shape": {**arrays, "object": arrays["object"][1:]},
+        "huge": {**arrays, "object": arrays["object"].astype(complex) * 1e200},
+        "dark": {**arrays, "object": arrays["object"] * 0},
+        "text": {**arrays, "object": np.full((12, 12), "x")},
+        "nan": {**arrays, "object": arrays["object"] * np.nan},
+        "real": {**arrays, "object": arrays["object"].real},
+        "nothing": {},
+    }[change]
+    assert compared(arrays, other) == "different"
+    assert compared(other, arrays) == "different"
+    assert compared({}, {}) == "different"
+    assert compared(arrays, arrays, (slice(50, 60), slice(None))) == "identical"
+
+
+def test_a_copy_of_a_reproduction_still_holds(reproduced, tmp_path):
+    assert findings(Path(shutil.copytree(reproduced, tmp_path / "other"))) == ()
