@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
@@ -157,6 +158,25 @@ def test_the_validators_look_at_hubs_made_with_the_light_environment_s_versions(
     names = {canonicalize_name(Requirement(line).name) for line in asked}
     light, formats = locked("light"), locked("formats")
     assert {name for name in names & light.keys() if light[name] != formats[name]} == set()
+
+
+@pytest.mark.parametrize("name", ["conftest.py", "small_tree.py"])
+def test_what_makes_the_hubs_for_the_validators_is_in_their_environment(name):
+    tree = ast.parse((ROOT / "tests" / name).read_text())
+    imported = {
+        module.partition(".")[0]
+        for node in ast.walk(tree)
+        for module in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    foreign = imported - sys.stdlib_module_names - {"harness", "tests"}
+    assert foreign
+    assert foreign <= locked("formats").keys()
 
 
 def test_every_dependency_has_its_reason():
