@@ -125,7 +125,8 @@ def _check_files(
     # Its own log is there even where an interrupt left no command on record.
     log = layout.REAL_RUN_LOG if record["stage"] == "real-run" else layout.DRY_RUN_LOG
     documents = (layout.MANIFEST, layout.SKIP_SUMMARY)
-    names = (log, layout.STAGE_RECORD, layout.DIGESTS, layout.UNCOMMITTED, *documents)
+    kept = (layout.STAGE_RECORD, layout.DIGESTS, layout.UNCOMMITTED, layout.GUIDE_COPY)
+    names = (log, *kept, *documents)
     own = {f"{folder}/{name}" for name in names}
     own |= {f"{layout.PLAN}/{name}" for name in documents if planned}
     return [
