@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import files, hub, layout, provenance, records, report, resources, verify
+from harness import (
+    documented,
+    files,
+    hub,
+    layout,
+    provenance,
+    records,
+    report,
+    resources,
+    verify,
+)
 from harness.errors import HubDamaged, UsageError
 
 
@@ -43,12 +53,15 @@ def open_sealed(root: Path) -> Sealed:
 
 
 def derive_and_seal(root: Path) -> str:
-    """Write summary and blocker anew from the records, seal the hub, return the head digest."""
+    """Write what follows from the records anew, seal the hub, return the head digest."""
     read = reader(root)
     files.replace(root / layout.SUMMARY, report.summary(read))
     blocker = report.blocker(read)
     if blocker is not None:
         files.replace(root / layout.BLOCKER, blocker)
+    change = documented.diff(read)
+    if change is not None:
+        files.replace(root / layout.DOCUMENTS_DIFF, change)
     return hub.seal_hub(root)
 
 

@@ -9,7 +9,18 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness import canonical, judge, layout, manifest, records, report, reproduction, verify_run
+from harness import (
+    canonical,
+    documented,
+    guide,
+    judge,
+    layout,
+    manifest,
+    records,
+    report,
+    reproduction,
+    verify_run,
+)
 from harness.model import Finding
 from harness.records import Read
 from harness.rules import finding
@@ -21,7 +32,7 @@ RUN_DOCUMENTS = ((layout.MANIFEST, "manifest"), (layout.SKIP_SUMMARY, "skip_summ
 JSON_SCHEMAS = {
     records.MARKER: "hub",
     judge.PROOF: "red_proof",
-    judge.DOCUMENTED: "documented",
+    documented.PATH: "documented",
     records.reproduction_path(): "reproduction",
     **{records.stage_path(stage): "stage" for stage in layout.STAGES},
     **{records.digests_path(name): "digests" for name in layout.FOLDERS},
@@ -32,7 +43,13 @@ JSON_SCHEMAS = {
     },
     **{f"{layout.PLAN}/{file}": schema for file, schema in RUN_DOCUMENTS},
 }
-NOT_OF_A_STAGE = {records.MARKER, layout.SEAL, layout.SUMMARY, layout.BLOCKER}
+NOT_OF_A_STAGE = {
+    records.MARKER,
+    layout.SEAL,
+    layout.SUMMARY,
+    layout.BLOCKER,
+    layout.DOCUMENTS_DIFF,
+}
 
 
 def verify(entries: Sequence[Entry], read: Read, schema: Schema) -> tuple[Finding, ...]:
@@ -144,6 +161,7 @@ def _check_stage(
         *_check_outputs(path, record, digests),
         *_check_logs(path, record, digests),
         *_check_code(path, record, read),
+        *_check_guide(record, read, digests),
         *_check_uncommitted(path, record, digests),
         *_check_verdict(path, record, read),
     ]
@@ -214,6 +232,17 @@ def _check_code(path: str, record: Mapping[str, Any], read: Read) -> list[Findin
     return _differing("hub.code", path, "/code_sha256", counted, record["code_sha256"])
 
 
+def _check_guide(
+    record: Mapping[str, Any], read: Read, digests: Mapping[str, str]
+) -> list[Finding]:
+    """Return where the guide that a stage kept is not the one that it hashed."""
+    document = records.document(read, records.digests_path(record["stage"]))
+    hashed = document["before"]["code"].get(guide.GUIDE) if document else None
+    place = guide.place(record["stage"])
+    kept = digests.get(place)
+    return _differing("hub.guide", place, "", hashed or "no guide", kept or "no guide")
+
+
 def _check_uncommitted(
     path: str, record: Mapping[str, Any], digests: Mapping[str, str]
 ) -> list[Finding]:
@@ -254,6 +283,7 @@ def _check_derived(read: Read) -> list[Finding]:
     derived: dict[str, bytes | None] = {layout.SUMMARY: None, layout.BLOCKER: None}
     if records.stages(read):
         derived = {layout.SUMMARY: report.summary(read), layout.BLOCKER: report.blocker(read)}
+    derived[layout.DOCUMENTS_DIFF] = documented.diff(read)
     return [
         finding(
             "hub.derived",

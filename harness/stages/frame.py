@@ -32,6 +32,7 @@ from harness.model import Gate, ReconstructionSettings
 from harness.resources import REPOSITORY
 from harness.stages.transcript import Transcript
 from harness.stages.watch import Watch
+from harness.surface import CommandLine
 
 FORMAT = "harness.stage/1"
 POLICIES = ("POLICY-001", "CONFIG-001", "DATA-001", "OVERSAMPLING-001")
@@ -42,6 +43,7 @@ class StageRequest:
     """What one stage is asked to do.
 
     words: options that the reconstruction command gets as they are (filters, settings).
+    command_lines: the commands of the harness, which the documents tell of.
     """
 
     stage: str
@@ -55,6 +57,7 @@ class StageRequest:
     allow_missing_phase_d: bool = False
     words: tuple[str, ...] = ()
     repository: Path = REPOSITORY
+    command_lines: tuple[CommandLine, ...] = ()
 
 
 @dataclass(slots=True)
@@ -95,6 +98,7 @@ def run_stage(request: StageRequest, step: Step) -> int:
         folder = hub.begin_stage(request.hub, request.stage)
         started, clock = provenance.iso_now(), time.monotonic()
         watch = Watch(request.repository, request.study_path)
+        _keep_guide(request, folder)
         roots = _roots(request, folder)
         stage = Stage(request, folder, Transcript(request.hub), roots, watch, started)
         stage.transcript.open(folder / step.first_log)
@@ -105,6 +109,13 @@ def run_stage(request: StageRequest, step: Step) -> int:
         head = publish.derive_and_seal(request.hub)
     _tell(request, record, head)
     return record["exit_code"]
+
+
+def _keep_guide(request: StageRequest, folder: Path) -> None:
+    """Keep the guide as it is when the stage begins: what runs is held against it."""
+    path = request.repository / layout.AUTHORITATIVE_COMMANDS
+    if path.is_file():
+        files.write_new(folder / layout.GUIDE_COPY, path.read_bytes())
 
 
 def _carry_out(stage: Stage, step: Step) -> None:

@@ -23,7 +23,7 @@ VARIABLES = (
 TARGETS = {
     *("env", "light-env", "inputs", "red", "green", "collect", "dry-run", "real-run", "evidence"),
     *("test", "lint", "selfcheck", "verify", "anchor", "reproduce", "blocked", "hubs", "lock"),
-    *("clean", "distclean", "help"),
+    *("clean", "distclean", "docs-sync", "help"),
 }
 SESSIONS = {
     *("red", "green", "collect", "dry_run", "real_run"),
@@ -156,6 +156,7 @@ def test_a_make_target_is_a_nox_call(tree, target, sessions):
     ("argv", "arguments"),
     [
         (("hubs",), ["hubs"]),
+        (("docs-sync",), ["docs-sync"]),
         (("inputs",), ["prepare", "--preset=default"]),
         (
             ("inputs", "PRESET=smoke", "BASE=a b.npz"),
