@@ -92,6 +92,10 @@ blocked: $(LIGHT) ## note a failed hub in docs/fix_plan.md: make blocked HUB=PAT
 	$(NEEDS_HUB)
 	@$(HARNESS) blocked -- "$$HUB"
 
+.PHONY: docs-sync
+docs-sync: $(LIGHT) ## write the tables of the documents that follow from the tree
+	@$(HARNESS) docs-sync
+
 .PHONY: lock clean distclean
 lock: ## write the lock files anew (needs uv; pins that still fit are kept)
 	$(COMPILE) --group light -o requirements/light.txt >/dev/null

@@ -15,6 +15,7 @@ from harness.errors import EXIT_OK, HubDamaged, InputInvalid
 if TYPE_CHECKING:
     from harness.design import StudyDesign
     from harness.model import Finding
+    from harness.surface import CommandLine
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,6 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_reproduce(commands)
     _add_hubs(commands)
     _add_blocked(commands)
+    _add_docs_sync(commands)
     return parser
 
 
@@ -158,6 +160,14 @@ def _add_blocked(commands: argparse._SubParsersAction) -> None:
     command.set_defaults(work=_blocked)
 
 
+def _add_docs_sync(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "docs-sync", help="write the tables of the documents that follow from the tree"
+    )
+    _add_study(command)
+    command.set_defaults(work=_docs_sync)
+
+
 def _add_study(command: argparse.ArgumentParser) -> None:
     command.add_argument("--study", type=Path, metavar="FILE", help="study file (TOML)")
 
@@ -244,6 +254,7 @@ def _stage(options: argparse.Namespace) -> int:
             allow_missing_phase_d=options.allow_missing_phase_d,
             words=reconstruction.selection_words(options),
             key=_key(options),
+            command_lines=command_lines(),
         )
     )
 
@@ -348,4 +359,21 @@ def _blocked(options: argparse.Namespace) -> int:
     from harness import publish
 
     terminal.say(publish.append_blocker(options.hub, options.fix_plan))
+    return EXIT_OK
+
+
+def command_lines() -> tuple[CommandLine, ...]:
+    """Return the commands of the harness and their options, as the documents tell of them."""
+    from harness import surface
+
+    name = "harness.reconstruction"
+    study_run = surface.describe(f"python -m {name}", reconstruction.make_parser())
+    return (*surface.describe("python -m harness", make_parser()), *study_run)
+
+
+def _docs_sync(options: argparse.Namespace) -> int:
+    from harness import docsync, resources
+
+    design = reconstruction.get_study_design(options.study)
+    docsync.synchronise(design, resources.REPOSITORY, command_lines(), terminal.say)
     return EXIT_OK

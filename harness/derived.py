@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness import crate, envelope, layout, records, report, statement
+from harness import crate, documented, envelope, layout, records, report, statement
 from harness.records import Read
 
 # The rule that each breaks where it is not what the records give.
 RULES = {
     layout.SUMMARY: "hub.derived",
     layout.BLOCKER: "hub.derived",
+    layout.DOCUMENTS_DIFF: "hub.derived",
     layout.CRATE: "hub.crate",
     layout.PROVENANCE: "hub.provenance",
     layout.TEST_RESULT: "hub.test-result",
@@ -29,6 +30,9 @@ def documents(read: Read, statements: Mapping[str, bytes] | None = None) -> dict
     blocker = report.blocker(read)
     if blocker is not None:
         found[layout.BLOCKER] = blocker
+    change = documented.diff(read)
+    if change is not None:
+        found[layout.DOCUMENTS_DIFF] = change
     places = map(envelope.path_of, envelope.statement_paths(read))
     envelopes = {path: data for path in places if (data := read(path)) is not None}
     found[layout.CRATE] = crate.render(read, {**found, **envelopes})
@@ -39,7 +43,7 @@ def places() -> dict[str, str]:
     """Return every path at which a hub may hold a derived document, and its rule."""
     inside = (layout.PROVENANCE, layout.TEST_RESULT)
     return {
-        **{name: RULES[name] for name in (layout.SUMMARY, layout.BLOCKER, layout.CRATE)},
+        **{name: rule for name, rule in RULES.items() if name not in inside},
         **{
             f"{folder}/{name}": RULES[name]
             for folder in layout.STAGE_DIRECTORIES.values()

@@ -14,6 +14,7 @@ from harness import (
     documented,
     drift,
     greenproof,
+    guide,
     junit,
     layout,
     manifest,
@@ -45,7 +46,6 @@ COMMANDS = {
     "dry-run": ("reconstruction",),
     "real-run": ("reconstruction",),
 }
-DOCUMENTED = "collect/documented.json"
 LAST_STATES = {"dry-run": manifest.PLANNED, "real-run": manifest.SUCCEEDED}
 PAIR = {"red": "green", "green": "red"}
 ENDED = b"# ended: "
@@ -62,7 +62,7 @@ def findings(record: Record, read: Read) -> tuple[Finding, ...]:
     moved = tuple(_drift(record, read))
     found = [*_cut_short(record, where), *_gates(record, where)]
     if found:
-        return (*found, *moved)
+        return (*found, *guide.compare(record, read, whole=False), *moved)
     ran = {command["name"] for command in record["commands"]}
     absent = [name for name in COMMANDS[record["stage"]] if name not in ran]
     if absent:
@@ -71,7 +71,8 @@ def findings(record: Record, read: Read) -> tuple[Finding, ...]:
             for name in absent
         )
         return (*lacking, *moved)
-    return (*_words(record), *JUDGES[record["stage"]](record, read), *moved)
+    own = (*_words(record), *guide.compare(record, read, whole=True))
+    return (*own, *JUDGES[record["stage"]](record, read), *moved)
 
 
 def test_counts(record: Record, read: Read) -> dict[str, int] | None:
@@ -269,21 +270,6 @@ def _green(record: Record, read: Read) -> Iterable[Finding]:
         )
 
 
-def _collect(record: Record, read: Read) -> Iterable[Finding]:
-    listed = records.document(read, DOCUMENTED)
-    if listed is None:
-        yield finding(
-            "stage.report", where=DOCUMENTED, expected="what is documented", found="no such file"
-        )
-        return
-    for command in record["commands"]:
-        collected = _collection(command, read)
-        yield from greenproof.judge_collection(
-            collected, where=command["reports"].get("collection", command["log_path"])
-        )
-        yield from documented.compare(collected, listed)
-
-
 def _study_run(record: Record, read: Read) -> Iterable[Finding]:
     yield from _codes(record)
     run = records.run_of(read, record["stage"])
@@ -342,7 +328,7 @@ def _outcomes(command: Record, read: Read) -> junit.Report:
 JUDGES: dict[str, Callable[[Record, Read], Iterable[Finding]]] = {
     "red": _red,
     "green": _green,
-    "collect": _collect,
+    "collect": documented.judge,
     "dry-run": _study_run,
     "real-run": _study_run,
 }

@@ -26,6 +26,8 @@ TEST_RESULT = "test-result.intoto.json"
 # A stage's statements, and the signed envelope of each: no outputs, since they speak of these.
 ENVELOPES = {PROVENANCE: "provenance.dsse.json", TEST_RESULT: "test-result.dsse.json"}
 ATTACHED = (*ENVELOPES, *ENVELOPES.values())
+DOCUMENTS_DIFF = "docs/documents.diff"
+GUIDE_COPY = "TESTING_GUIDE.md"
 CHILD_LOG = "ptychi.log"
 JOB_LOG = "run.log"
 RESULT = "result.json"

@@ -109,6 +109,7 @@ def code_files(repository: Path = REPOSITORY) -> dict[str, str | None]:
         if path.is_file() and "__pycache__" not in path.parts
     ]
     paths += [repository / name for name in ("pyproject.toml", "noxfile.py", "Makefile")]
+    paths.append(repository / layout.AUTHORITATIVE_COMMANDS)
     return {
         path.relative_to(repository).as_posix(): files.sha256_or_none(path)
         for path in sorted(paths)

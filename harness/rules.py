@@ -258,9 +258,17 @@ RULES: dict[str, Rule] = {
         "a document has its marker lines", "put the rows between the lines <!-- NAME:begin/end -->"
     ),
     "collect.row": Rule("between marker lines stand table rows only", "mend the line"),
-    "collect.row-twice": Rule("a row stands once", "remove the line"),
-    "collect.listed": Rule("what is collected is listed", "add the line"),
-    "collect.stale": Rule("what is listed is collected", "remove the line, or mend the name"),
+    "collect.row-twice": Rule("a row stands once", "remove the line (make docs-sync)"),
+    "collect.listed": Rule("what there is is listed", "add the line (make docs-sync)"),
+    "collect.stale": Rule(
+        "what is listed is there", "remove the line (make docs-sync), or mend the name"
+    ),
+    "collect.changed": Rule("a row says what is so", "change the line (make docs-sync)"),
+    "collect.order": Rule("rows stand in the order of the tree", "run make docs-sync"),
+    "collect.purpose": Rule("each test and test file has its purpose", "write it into the row"),
+    "collect.unknown": Rule(
+        "the guide's commands are those that the tree takes", "mend the command in the guide"
+    ),
     "collect.selector": Rule(
         "a listed selector selects tests", "mend the selector, or remove its line"
     ),
@@ -302,6 +310,7 @@ RULES: dict[str, Rule] = {
         "git's notes know the hub", "fetch refs/notes/hubs, or anchor it: make anchor HUB=..."
     ),
     "hub.code": Rule("a stage record cites the code that was hashed", "get the hub again"),
+    "hub.guide": Rule("the guide in a stage is the one that was hashed", "get the hub again"),
     "hub.uncommitted": Rule(
         "a stage in a tree with uncommitted changes has their diff", "get the hub again"
     ),
@@ -349,6 +358,17 @@ RULES: dict[str, Rule] = {
     "schema.red_proof": Rule("the proof of RED fits its schema", "get the hub again"),
     "schema.documented": Rule("what is documented fits its schema", "get the hub again"),
     "stage.command": Rule("a stage's commands succeed", "read the log"),
+    "stage.guide": Rule(
+        "a stage keeps the guide that it ran by", "write the guide; run the stage in a new hub"
+    ),
+    "stage.undocumented": Rule(
+        "the guide documents each command that a stage runs",
+        "add the line to the guide; run the stage in a new hub",
+    ),
+    "stage.not-run": Rule(
+        "a stage runs each command that the guide documents for it",
+        "mend the line in the guide; run the stage in a new hub",
+    ),
     "stage.no-command": Rule("a stage runs its commands", "run the stage again in a new hub"),
     "stage.command-words": Rule("a stage runs its own commands", "run the stage in a new hub"),
     "red.commands": Rule("the proof's runs are the stage's commands", "run red again"),

@@ -1,14 +1,7 @@
 r"""The test index and the testing guide as values, held against what pytest collects.
 
-Markdown convention: what a program compares stands as table rows between two marker lines, each
-alone on its line; everything else is for people.  The first cell is code in backticks, the second
-a purpose in plain words; a pipe in it is written `\|`.
-
-    <!-- tests:begin -->
-    | test | what it shows |
-    | --- | --- |
-    | `tests/study/test_x.py::test_a` | the log is kept |
-    <!-- tests:end -->
+What a program compares stands as rows of marked tables (`harness.tables`); everything else is for
+people.  The first cell is code in backticks, the second a purpose in plain words.
 
 `docs/development/TEST_SUITE_INDEX.md` has the blocks `tests` (node ids of the mapped module,
 without parameters) and `files` (test files, relative to the repository); `docs/TESTING_GUIDE.md`
@@ -20,14 +13,17 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness import tables
 from harness.model import Finding
 from harness.rules import finding
 
-_ROW = re.compile(r"\| `(?P<subject>[^`]+)` \|(?P<purpose>(?:[^|\\]|\\.)*)\|")
-_HEADING_LINES = 2
+# Stands for the purpose of a new row whose test says nothing of itself; collection refuses it.
+UNTOLD = "(say what it shows)"
+_SUBJECT = re.compile(r"`[^`]+`")
+_CELLS = 2
 _FENCE = re.compile(r"(?P<fence>```|~~~)(?P<language>\w*)\s*")
 
 
@@ -41,8 +37,7 @@ class Row:
 
     def as_markdown(self) -> str:
         """Return the row as it stands in the document."""
-        purpose = self.purpose.replace("\\", "\\\\").replace("|", "\\|")
-        return f"| `{self.subject}` | {purpose} |"
+        return tables.row(f"`{self.subject}`", self.purpose)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,33 +79,19 @@ def without_parameters(node_ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(node_id.partition("[")[0] for node_id in node_ids))
 
 
-def compare(collected: Iterable[str], listed: Sequence[Row], *, where: str) -> tuple[Finding, ...]:
-    """Return the lines to add to a block and the lines to remove from it.
-
-    collected: node ids (parameters are ignored) or files.
-    """
-    subjects = without_parameters(collected)
-    known = {row.subject for row in listed}
-    findings = [
+def untold(rows: Iterable[Row], *, where: str) -> tuple[Finding, ...]:
+    """Return the rows that nobody has given a purpose."""
+    return tuple(
         finding(
-            "collect.listed",
+            "collect.purpose",
             where=where,
-            expected=f"the line {Row(subject).as_markdown()}",
-            found="no such line",
+            pointer=f"line {row.line}",
+            expected=f"what {row.subject} shows, in a few words",
+            found=row.as_markdown(),
         )
-        for subject in subjects
-        if subject not in known
-    ]
-    seen: set[str] = set()
-    for row in listed:
-        rule = "collect.row-twice" if row.subject in seen else "collect.stale"
-        if row.subject in seen or row.subject not in subjects:
-            place = {"where": where, "pointer": f"line {row.line}"}
-            findings.append(
-                finding(rule, **place, expected="no such line", found=row.as_markdown())
-            )
-        seen.add(row.subject)
-    return tuple(findings)
+        for row in rows
+        if row.purpose in ("", UNTOLD)
+    )
 
 
 def check_selectors(
@@ -150,52 +131,31 @@ def missing_commands(
     )
 
 
-def render_index_rows(collected: Iterable[str], known: Iterable[Row]) -> tuple[str, ...]:
-    """Return the rows that list what is collected, with the purposes already written."""
-    purposes = {row.subject: row.purpose for row in known}
-    subjects = without_parameters(collected)
-    return tuple(Row(subject, purposes.get(subject, "")).as_markdown() for subject in subjects)
+def required_rows(
+    collected: Iterable[str], known: Iterable[Row], told: Mapping[str, str]
+) -> tuple[Row, ...]:
+    """Return the row for each of what is collected, with the purpose already written.
 
-
-def replace_rows(text: str, name: str, rows: Sequence[str]) -> str:
-    """Return the document with the rows of one block replaced, its heading and all else kept.
-
-    Raises ValueError where the block's markers are not there.
+    collected: node ids (parameters are ignored) or files.  told: what tests say of themselves,
+    for rows without a purpose.
     """
-    lines = text.split("\n")
-    span = _span(lines, name)
-    if span is None:
-        raise ValueError(f"no lines <!-- {name}:begin --> and <!-- {name}:end -->")
-    first, end = span
-    return "\n".join([*lines[: first + _HEADING_LINES], *rows, *lines[end:]])
-
-
-def _span(lines: Sequence[str], name: str) -> tuple[int, int] | None:
-    """Return the first line after the opening marker and the line of the closing one."""
-    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    stripped = [line.strip() for line in lines]
-    if stripped.count(begin) != 1 or stripped.count(end) != 1:
-        return None
-    span = stripped.index(begin) + 1, stripped.index(end)
-    return span if span[0] <= span[1] else None
+    written = {row.subject: row.purpose for row in known if row.purpose not in ("", UNTOLD)}
+    return tuple(
+        Row(subject, written.get(subject) or told.get(subject) or UNTOLD)
+        for subject in without_parameters(collected)
+    )
 
 
 def _block(text: str, name: str, where: str) -> tuple[tuple[Row, ...], tuple[Finding, ...]]:
-    lines = text.split("\n")
-    span = _span(lines, name)
-    if span is None:
-        expected = f"one line <!-- {name}:begin --> and after it one <!-- {name}:end -->"
-        return (), (_markers(where, expected, "no such pair"),)
+    lines, findings = tables.read(text, name, where=where)
     rows: list[Row] = []
-    findings: list[Finding] = []
-    for number in range(span[0] + _HEADING_LINES, span[1]):
-        match = _ROW.fullmatch(lines[number].strip())
-        if match:
-            purpose = re.sub(r"\\(.)", r"\1", match["purpose"].strip())
-            rows.append(Row(match["subject"], purpose, number + 1))
+    for line in lines:
+        cells = tables.cells(line.text)
+        if len(cells) == _CELLS and _SUBJECT.fullmatch(cells[0]):
+            rows.append(Row(cells[0].strip("`"), cells[1], line.number))
         else:
-            findings.append(_no_row(where, number + 1, lines[number]))
-    return tuple(rows), tuple(findings)
+            findings += (tables.no_row(where, line.number, line.text),)
+    return tuple(rows), findings
 
 
 def _commands(text: str) -> tuple[tuple[str, ...], bool]:
@@ -261,13 +221,3 @@ def _lies_in(node_id: str, target: str) -> bool:
 
 def _markers(where: str, expected: str, found: str) -> Finding:
     return finding("collect.markers", where=where, expected=expected, found=found)
-
-
-def _no_row(where: str, line: int, found: str) -> Finding:
-    return finding(
-        "collect.row",
-        where=where,
-        pointer=f"line {line}",
-        expected="| `subject` | purpose |",
-        found=found,
-    )

@@ -12,7 +12,9 @@ from typing import Any
 from harness import (
     canonical,
     derived,
+    documented,
     envelope,
+    guide,
     judge,
     layout,
     manifest,
@@ -31,7 +33,7 @@ RUN_DOCUMENTS = ((layout.MANIFEST, "manifest"), (layout.SKIP_SUMMARY, "skip_summ
 JSON_SCHEMAS = {
     records.MARKER: "hub",
     judge.PROOF: "red_proof",
-    judge.DOCUMENTED: "documented",
+    documented.PATH: "documented",
     records.reproduction_path(): "reproduction",
     **{records.stage_path(stage): "stage" for stage in layout.STAGES},
     **{records.digests_path(name): "digests" for name in layout.FOLDERS},
@@ -47,7 +49,14 @@ JSON_SCHEMAS = {
         for name in layout.ENVELOPES.values()
     },
 }
-NOT_OF_A_STAGE = {records.MARKER, layout.SEAL, layout.SUMMARY, layout.BLOCKER, layout.CRATE}
+NOT_OF_A_STAGE = {
+    records.MARKER,
+    layout.SEAL,
+    layout.SUMMARY,
+    layout.BLOCKER,
+    layout.CRATE,
+    layout.DOCUMENTS_DIFF,
+}
 
 
 def verify(entries: Sequence[Entry], read: Read, schema: Schema) -> tuple[Finding, ...]:
@@ -160,6 +169,7 @@ def _check_stage(
         *_check_outputs(path, record, digests),
         *_check_logs(path, record, digests),
         *_check_code(path, record, read),
+        *_check_guide(record, read, digests),
         *_check_uncommitted(path, record, digests),
         *_check_verdict(path, record, read),
     ]
@@ -231,6 +241,17 @@ def _check_code(path: str, record: Mapping[str, Any], read: Read) -> list[Findin
     document = records.document(read, records.digests_path(record["stage"]))
     counted = canonical.digest(document["before"]["code"]) if document else "its digests"
     return _differing("hub.code", path, "/code_sha256", counted, record["code_sha256"])
+
+
+def _check_guide(
+    record: Mapping[str, Any], read: Read, digests: Mapping[str, str]
+) -> list[Finding]:
+    """Return where the guide that a stage kept is not the one that it hashed."""
+    document = records.document(read, records.digests_path(record["stage"]))
+    hashed = document["before"]["code"].get(guide.GUIDE) if document else None
+    place = guide.place(record["stage"])
+    kept = digests.get(place)
+    return _differing("hub.guide", place, "", hashed or "no guide", kept or "no guide")
 
 
 def _check_uncommitted(

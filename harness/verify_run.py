@@ -35,8 +35,8 @@ OPTIONS = {
 CLOCK_SLACK_S = 2.0
 # A stage's own log is there even where an interrupt left no command on record.
 OWN_FILES = {
-    "dry-run": (layout.DRY_RUN_LOG, layout.STAGE_RECORD, *layout.ATTACHED),
-    "real-run": (layout.REAL_RUN_LOG, layout.STAGE_RECORD, *layout.ATTACHED),
+    "dry-run": (layout.DRY_RUN_LOG, layout.STAGE_RECORD, layout.GUIDE_COPY, *layout.ATTACHED),
+    "real-run": (layout.REAL_RUN_LOG, layout.STAGE_RECORD, layout.GUIDE_COPY, *layout.ATTACHED),
     layout.REPRODUCE: (layout.REPRODUCTION,),
 }
 

@@ -16,14 +16,38 @@ from typing import Any
 
 import pytest
 
-from harness import hub, layout, matrix, provenance, stages, studyfile
+from harness import (
+    cli,
+    documented,
+    documents,
+    hub,
+    layout,
+    matrix,
+    provenance,
+    stages,
+    studyfile,
+)
+from harness.collection import Collection
 from harness.model import ReconstructionSettings
 
 REPOSITORY = Path(__file__).parents[1]
 INITIATIVE = "STUDY-SYNTH-FLY64-DOSE-OVERLAP-001"
 STUDY = Path("plans", "active", INITIATIVE, "study.toml")
 CHILD_WORDS = "TEST_CHILD_WORDS"
+NAMES = ("test_mapped", "test_ptychi_log_has_a_suffix", "test_another")
 ONE_JOB = ("--dose", "1000", "--view", "dense", "--split", "train", "--num-epochs", "2")
+
+RUN = (
+    "python -m harness.reconstruction --phase-c-root PHASE_C --phase-d-root PHASE_D "
+    "--artifact-root HUB"
+)
+
+
+def empty_table(*blocks: str) -> str:
+    """Return tables that the harness is to fill."""
+    table = "\n<!-- {0}:begin -->\n| what | what for |\n| --- | --- |\n<!-- {0}:end -->\n"
+    return "".join(table.format(block) for block in blocks)
+
 
 FILES = {
     "pyproject.toml": """[tool.pytest.ini_options]
@@ -63,12 +87,32 @@ kills = [
 """
         for fault, name in (("renamed", "child"), ("in-capitals", "PTYCHI.LOG"), ("cut", "ptychi"))
     ),
+    "Makefile": """DOSE ?=
+override DATA := DOSE HUB
+
+red: ## show that tests fail
+	nox -s red
+verify: ## check a hub
+	python -m harness verify $$HUB
+""",
+    "noxfile.py": '''import nox
+
+@nox.session
+def red(session):
+    """Show that tests fail."""
+''',
+    "docs/hub-format.md": "# Hubs\n" + empty_table("rules"),
+    "docs/adr/README.md": "# Decisions\n" + empty_table("decisions"),
+    "docs/adr/0001-small.md": "# 1. A study in small\n",
     "docs/TESTING_GUIDE.md": """# Guide
 
 ```bash
 pytest tests/study/test_small.py::test_mapped -vv
 pytest tests/study/test_small.py -k ptychi -vv
 pytest tests/study/test_small.py --collect-only -vv
+DOSE=1000 make red
+nox -s red
+python -m harness verify HUB --git
 ```
 
 <!-- selectors:begin -->
@@ -76,7 +120,22 @@ pytest tests/study/test_small.py --collect-only -vv
 | --- | --- |
 | `pytest tests/study/test_small.py -k ptychi -vv` | the suite |
 <!-- selectors:end -->
-""",
+
+<!-- stage-commands:begin -->
+| stage | command | what it shows |
+| --- | --- | --- |
+| `red` | `pytest tests/study/test_small.py::test_mapped --collect-only -vv` | what is mapped |
+| `red` | `pytest tests/study/test_small.py -k ptychi --collect-only -vv` | the suite |
+| `red` | `pytest TEST... -vv` | these, as the tree stands and under each fault |
+| `green` | `pytest tests/study/test_small.py::test_mapped -vv` | the mapped test |
+| `green` | `pytest tests/study/test_small.py -k ptychi -vv` | the suite |
+| `collect` | `pytest tests/study/test_small.py --collect-only -vv` | all |
+| `dry-run` | `RUN/cli --dry-run` | the plan |
+| `real-run` | `RUN/real_run/plan --dry-run` | its own plan |
+| `real-run` | `RUN/real_run` | the run |
+<!-- stage-commands:end -->
+""".replace("RUN", RUN)
+    + empty_table("targets", "sessions", "commands", "options"),
     "docs/development/TEST_SUITE_INDEX.md": """# Index
 
 <!-- tests:begin -->
@@ -111,8 +170,17 @@ def make(root: Path, inputs: Path) -> Path:
     study = study.replace(f"{module}::test_cli_executes_selected_jobs", f"{module}::test_mapped")
     (root / STUDY).parent.mkdir(parents=True)
     (root / STUDY).write_text(study.replace(module, "tests/study/test_small.py"))
+    _fill_tables(root)
     shutil.copytree(inputs, root / layout.scratch(INITIATIVE, "smoke"), copy_function=os.link)
     return root
+
+
+def _fill_tables(root: Path) -> None:
+    tests = studyfile.load(root / STUDY).tests
+    collected = Collection(tuple(f"{tests.module}::{name}" for name in NAMES))
+    known = documents.facts(root, tests, cli.command_lines())
+    for path, text in documented.mended(documents.texts(root), known, collected).items():
+        (root / path).write_text(text)
 
 
 def run(
@@ -181,6 +249,7 @@ def request(
         words=(*asked, "--num-epochs", "2", *words),
         repository=root,
         key=key,
+        command_lines=cli.command_lines(),
     )
 
 

@@ -33,6 +33,7 @@ from harness.model import Gate, ReconstructionSettings
 from harness.resources import REPOSITORY
 from harness.stages.transcript import Transcript
 from harness.stages.watch import Watch
+from harness.surface import CommandLine
 
 FORMAT = "harness.stage/1"
 POLICIES = ("POLICY-001", "CONFIG-001", "DATA-001", "OVERSAMPLING-001")
@@ -44,6 +45,7 @@ class StageRequest:
 
     words: options that the reconstruction command gets as they are (filters, settings).
     key: file of the private key that signs the stage's statements; nothing records where it lies.
+    command_lines: the commands of the harness, which the documents tell of.
     """
 
     stage: str
@@ -58,6 +60,7 @@ class StageRequest:
     words: tuple[str, ...] = ()
     repository: Path = REPOSITORY
     key: Path | None = None
+    command_lines: tuple[CommandLine, ...] = ()
 
 
 @dataclass(slots=True)
@@ -99,6 +102,7 @@ def run_stage(request: StageRequest, step: Step) -> int:
         folder = hub.begin_stage(request.hub, request.stage)
         started, clock = provenance.iso_now(), time.monotonic()
         watch = Watch(request.repository, request.study_path)
+        _keep_guide(request, folder)
         roots = _roots(request, folder)
         stage = Stage(request, folder, Transcript(request.hub), roots, watch, started)
         stage.transcript.open(folder / step.first_log)
@@ -109,6 +113,13 @@ def run_stage(request: StageRequest, step: Step) -> int:
         head = publish.derive_and_seal(request.hub, signer, folder.name)
     _tell(request, record, head)
     return record["exit_code"]
+
+
+def _keep_guide(request: StageRequest, folder: Path) -> None:
+    """Keep the guide as it is when the stage begins: what runs is held against it."""
+    path = request.repository / layout.AUTHORITATIVE_COMMANDS
+    if path.is_file():
+        files.write_new(folder / layout.GUIDE_COPY, path.read_bytes())
 
 
 def _carry_out(stage: Stage, step: Step) -> None:

@@ -7,12 +7,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import files, provenance
+from harness import files, guide, provenance
 from harness.stages.frame import Stage
 
 TIMEOUT_S = 600.0
-# Only the plugins that the mapped tests need: half the time of a run, and none that reruns tests.
-PLUGINS = ("-p", "pytest_subprocess.fixtures", "-p", "harness.pytest_report")
 SCRATCH = "scratch"
 ENVIRONMENT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
@@ -25,7 +23,15 @@ def pytest_argv(
     scratch: where tests make their temporary folders, relative to the run's own folder; pytest's
     own choice would put the user's name into logs and reports.
     """
-    words = [sys.executable, "-m", "pytest", *selector, "-vv", *PLUGINS, f"--basetemp={scratch}"]
+    words = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *selector,
+        "-vv",
+        *guide.PLUGINS,
+        f"--basetemp={scratch}",
+    ]
     words.append(f"--collection-report={collection_path(report)}")
     if junit:
         words.append(f"--junit-xml={junit_path(report)}")

@@ -7,7 +7,7 @@ import re
 import shlex
 from pathlib import Path
 
-from harness import cli, layout, matrix, reconstruction, studyfile
+from harness import cli, layout, matrix, reconstruction, studyfile, surface
 from harness.errors import UsageError
 from harness.resources import REPOSITORY
 from harness.rules import RULES
@@ -24,7 +24,7 @@ FOLDERS = (
     ".github",
 )
 # Places in a hub, and in a wheel, that read like places in the tree.
-ELSEWHERE = {layout.SUMMARY, layout.BLOCKER, "harness/schemas/"}
+ELSEWHERE = {layout.SUMMARY, layout.BLOCKER, layout.DOCUMENTS_DIFF, "harness/schemas/"}
 FAMILIES = {rule.partition(".")[0] for rule in RULES}
 
 
@@ -49,23 +49,14 @@ def table(name, block):
     return [[cell.strip() for cell in row.strip().strip("|").split(" | ")] for row in rows]
 
 
-def make_targets():
-    return re.findall(r"^([a-z-]+):.*## ", text_of("Makefile"), re.MULTILINE)
-
-
-def make_variables():
-    found = re.search(r"^override DATA := ((?:.*\\\n)*.*)$", text_of("Makefile"), re.MULTILINE)
-    return found[1].replace("\\\n", " ").split()
-
-
-def nox_sessions():
-    functions = [node for node in ast.parse(text_of("noxfile.py")).body if is_session(node)]
-    return [function.name for function in functions]
-
-
-def is_session(node):
-    return isinstance(node, ast.FunctionDef) and any(
-        ast.unparse(each).startswith("nox.session") for each in node.decorator_list
+def offered():
+    """Return what the tree offers, as the collect stage reads it."""
+    makefile = text_of("Makefile")
+    return surface.Surface(
+        surface.make_targets(makefile),
+        surface.make_variables(makefile),
+        surface.nox_sessions(text_of("noxfile.py")),
+        cli.command_lines(),
     )
 
 
@@ -117,23 +108,16 @@ def is_module(name):
 
 
 def wrong_make(words):
-    pairs = [tuple(word.split("=", 1)) for word in words if "=" in word]
-    targets = [word for word in words if "=" not in word]
-    wrong = [f"make {target}" for target in targets if target not in make_targets()]
-    wrong += [f"{name}=" for name, _ in pairs if name not in make_variables()]
-    return wrong + known_settings(pairs)
+    return known_settings([tuple(word.split("=", 1)) for word in words if "=" in word])
 
 
 def wrong_nox(words):
-    if not words:
-        return []
     cut = words.index("--") if "--" in words else len(words)
-    sessions, rest = words[1:cut], words[cut + 1 :]
-    wrong = [f"nox {words[0]}"] if words[0] != "-s" else []
-    wrong += [f"nox -s {session}" for session in sessions if session not in nox_sessions()]
-    stages = [name.replace("_", "-") for name in sessions]
-    for stage in [stage for stage in stages if rest and stage in layout.STAGES]:
-        wrong += parse_cli(cli.make_parser(), ["stage", stage, "--hub=HUB", *rest])
+    wrong = [f"nox {word}" for word in words[:1] if word != "-s"]
+    for session in words[1:cut]:
+        stage = session.replace("_", "-")
+        if stage in layout.STAGES and words[cut + 1 :]:
+            wrong += parse_cli(cli.make_parser(), ["stage", stage, "--hub=HUB", *words[cut + 1 :]])
     return wrong
 
 
@@ -159,18 +143,23 @@ PROGRAMS = {
 
 
 def wrong_command(command):
-    """Return what is wrong with a command; one with an ellipsis is known by its names alone."""
+    """Return what is wrong with a command: its names, then its values, given to the real parser.
+
+    One with an ellipsis is known by its names alone.
+    """
+    unknown = surface.check(command, offered())
+    if unknown:
+        return [unknown]
     words = shlex.split(command, comments=True)
     settings = []
     while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
         settings.append(tuple(words.pop(0).split("=", 1)))
-    wrong = [f"{name}=" for name, _ in settings if name not in make_variables()]
     program = Path(words[0]).name
     if program not in PROGRAMS:
         return [f"no known program: {command}"]
     if any("…" in word for word in words) and program == "python":
         words = words[:3]
-    return wrong + known_settings(settings) + PROGRAMS[program](words[1:])
+    return known_settings(settings) + PROGRAMS[program](words[1:])
 
 
 def wrong_path(path):
@@ -228,7 +217,8 @@ def wrong_module(span):
 
 
 def wrong_span(span):
-    if span in [f"python -m harness {command}" for command in cli_commands()]:
+    lines = offered().command_lines
+    if span in [line.words for line in lines] + [r.subject for r in surface.command_rows(lines)]:
         return []
     if is_command(span):
         return wrong_command(span)
@@ -239,8 +229,3 @@ def wrong_span(span):
     if re.fullmatch(r"harness(?:\.\w+)+", span):
         return wrong_module(span)
     return []
-
-
-def cli_commands():
-    group = next(each for each in cli.make_parser()._actions if each.choices)
-    return list(group.choices)

@@ -8,17 +8,26 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli, errors, layout, studyfile, testindex, verify
+from harness import (
+    cli,
+    documented,
+    documents,
+    errors,
+    guide,
+    layout,
+    rules,
+    studyfile,
+    testindex,
+    verify,
+)
+from harness.collection import Collection
 from harness.resources import REPOSITORY
 from harness.rules import RULES
 from harness.stages import frame
 from tests.docs.references import (
-    cli_commands,
     functions_of,
     is_command,
-    make_targets,
-    make_variables,
-    nox_sessions,
+    offered,
     prose,
     spans,
     table,
@@ -35,7 +44,6 @@ DOCUMENTS = sorted(
 NAMES = [path.relative_to(REPOSITORY).as_posix() for path in DOCUMENTS]
 README, GUIDE, INDEX = "README.md", "docs/TESTING_GUIDE.md", "docs/development/TEST_SUITE_INDEX.md"
 FINDINGS, HUB_FORMAT, COVERAGE = "docs/findings.md", "docs/hub-format.md", "docs/seed-coverage.md"
-ADRS = "docs/adr/README.md"
 
 # How many lines of its own each part of the seed has.
 SEED = {
@@ -116,15 +124,12 @@ def test_a_place_of_some_machine_would_be_noticed():
     assert all(map(MACHINE_PATH.search, ("in /home/me", "`/tmp/x`", r"C:\x")))
 
 
-def test_every_target_session_stage_and_variable_is_named_for_readers():
+def test_every_stage_variable_and_benchmark_is_named_for_readers():
     text = text_of(README) + text_of(GUIDE)
-    wanted = [f"make {target}" for target in make_targets() if target not in ("help", "env")]
-    wanted += [f"nox -s {session}" for session in nox_sessions()]
-    wanted += [f"python -m harness {command}" for command in cli_commands()]
     scripts = [path for path in REPOSITORY.glob("bench/*.py") if "__main__" in path.read_text()]
-    wanted += [f"python -m bench.{path.stem}" for path in scripts]
+    wanted = [f"python -m bench.{path.stem}" for path in scripts]
     missing = [each for each in wanted if not re.search(rf"{re.escape(each)}(?![\w-])", text)]
-    missing += [each for each in make_variables() if not re.search(rf"\b{each}\b", text)]
+    missing += [each for each in offered().variables if not re.search(rf"\b{each}\b", text)]
     missing += [stage for stage in layout.STAGES if f"`{stage}`" not in text]
     assert missing == []
 
@@ -149,21 +154,20 @@ def test_every_finding_that_is_cited_is_told(name):
     assert sorted(set(cited) - set(known)) == []
 
 
-def test_the_rules_of_hubs_are_listed_word_by_word():
-    families = ("hub", "seal", "stage")
-    assert table(HUB_FORMAT, "rules") == [
-        [f"`{rule}`", RULES[rule].guards, RULES[rule].remedy]
-        for rule in sorted(RULES)
-        if rule.partition(".")[0] in families
-    ]
-
-
 def test_every_file_of_a_hub_has_its_row():
     text = text_of(HUB_FORMAT)
     rows = re.findall(r"^\| (`.*) \| (?:record|derived)(?:,.*)? \|$", text, re.MULTILINE)
     named = " ".join(row.partition(" | ")[0] for row in rows)
     records = {Path(path).name for path in verify.JSON_SCHEMAS} | {layout.RESULT}
-    others = (layout.SEAL, layout.SUMMARY, layout.BLOCKER, layout.CHILD_LOG, layout.JOB_LOG)
+    others = (
+        layout.SEAL,
+        layout.SUMMARY,
+        layout.BLOCKER,
+        layout.DOCUMENTS_DIFF,
+        layout.GUIDE_COPY,
+        layout.CHILD_LOG,
+        layout.JOB_LOG,
+    )
     others += (layout.CRATE, *layout.ATTACHED)
     assert [name for name in (*sorted(records), *others) if f"{name}`" not in named] == []
     logs = [value for name, value in vars(layout).items() if name.endswith("_LOG")]
@@ -187,37 +191,19 @@ def test_every_format_that_is_named_is_one_of_the_code(name):
     assert sorted(set(re.findall(r"harness\.\w+/\d+", text_of(name))) - known) == []
 
 
-def test_the_decisions_are_all_in_the_index_under_their_titles():
-    rows = re.findall(r"^\| \[(\d+)\]\((\S+)\) \| (.+) \|$", text_of(ADRS), re.MULTILINE)
-    expected = [
-        (
-            str(int(path.name[:4])),
-            path.name,
-            re.sub(r"^# \d+\.? ", "", path.read_text().splitlines()[0]),
-        )
-        for path in sorted((REPOSITORY / "docs" / "adr").glob("0*.md"))
-    ]
-    assert rows == expected
-
-
-def test_the_index_lists_the_tests_and_the_test_files():
-    module = studyfile.load().tests.module
-    index = testindex.parse_index(text_of(INDEX), where=INDEX)
-    files = sorted(path for path in (REPOSITORY / "tests").rglob("test_*.py"))
-    paths = [path.relative_to(REPOSITORY).as_posix() for path in files]
-    assert index.findings == ()
-    assert testindex.compare(functions_of(module), index.tests, where=INDEX) == ()
-    assert testindex.compare(paths, index.files, where=INDEX) == ()
-    assert [row.subject for row in (*index.tests, *index.files) if not row.purpose] == []
-
-
-def test_the_guide_lists_the_study_s_selectors():
+def test_the_documents_tell_of_what_there_is_word_by_word():
     tests = studyfile.load().tests
-    guide = testindex.parse_guide(text_of(GUIDE), where=GUIDE)
-    assert guide.findings == ()
-    assert testindex.check_selectors(functions_of(tests.module), guide.selectors, where=GUIDE) == ()
-    commands = [f"pytest {tests.mapped} -vv", f"pytest {tests.module} -k {tests.suite_keyword} -vv"]
-    assert testindex.missing_commands(commands, guide.commands, where=GUIDE) == ()
+    collected = Collection(tuple(functions_of(tests.module)))
+    facts = documents.facts(REPOSITORY, tests, cli.command_lines())
+    found = documented.differences(documents.texts(REPOSITORY), facts, collected)
+    assert [rules.as_text(item) for item in found] == []
+
+
+@pytest.mark.parametrize("stage", layout.STAGES)
+def test_the_guide_documents_commands_for_each_stage(stage):
+    listed, damage = guide.documented(text_of(GUIDE), stage, where=GUIDE)
+    assert damage == []
+    assert listed
 
 
 def test_every_line_of_the_seed_has_its_row_and_every_row_its_references():

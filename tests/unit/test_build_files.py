@@ -23,7 +23,7 @@ VARIABLES = (
 TARGETS = {
     *("env", "light-env", "inputs", "red", "green", "collect", "dry-run", "real-run", "evidence"),
     *("test", "lint", "formats", "selfcheck", "verify", "anchor", "reproduce", "blocked", "hubs"),
-    *("lock", "clean", "distclean", "help"),
+    *("lock", "clean", "distclean", "docs-sync", "help"),
 }
 SESSIONS = {
     *("red", "green", "collect", "dry_run", "real_run"),
@@ -157,6 +157,7 @@ def test_a_make_target_is_a_nox_call(tree, target, sessions):
     ("argv", "arguments"),
     [
         (("hubs",), ["hubs"]),
+        (("docs-sync",), ["docs-sync"]),
         (("inputs",), ["prepare", "--preset=default"]),
         (
             ("inputs", "PRESET=smoke", "BASE=a b.npz"),

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import testindex
+from harness import tables, testindex
+from harness.tables import Table
 from harness.testindex import Row
 
 INDEX = """# Test suite
@@ -126,31 +127,6 @@ def listed() -> tuple[Row, ...]:
     return testindex.parse_index(INDEX, where="index.md").tests
 
 
-def test_what_is_collected_and_not_listed_comes_with_the_line_to_add():
-    (found,) = testindex.compare(COLLECTED, listed(), where="index.md")
-    assert (found.rule, found.where) == ("collect.listed", "index.md")
-    assert found.expected == "the line | `tests/study/test_x.py::test_ptychi_runs` |  |"
-    assert found.found == "no such line"
-
-
-def test_what_is_listed_and_not_collected_comes_with_the_line_to_remove():
-    rows = (*listed(), Row("tests/study/test_x.py::test_ptychi_runs", "", 8), Row("gone", "x", 9))
-    (found,) = testindex.compare(COLLECTED, rows, where="index.md")
-    assert (found.rule, found.pointer) == ("collect.stale", "line 9")
-    assert found.found == "| `gone` | x |"
-
-
-def test_a_row_that_stands_twice_is_a_finding():
-    rows = (*listed(), Row(COLLECTED[-1], "", 8), Row(COLLECTED[-1], "", 9))
-    (found,) = testindex.compare(COLLECTED, rows, where="index.md")
-    assert (found.rule, found.pointer) == ("collect.row-twice", "line 9")
-
-
-def test_agreement_has_no_finding():
-    rows = (*listed(), Row(COLLECTED[-1], "", 8))
-    assert testindex.compare(COLLECTED, rows, where="index.md") == ()
-
-
 @pytest.mark.parametrize(
     ("selector", "rules"),
     [
@@ -184,27 +160,26 @@ def test_commands_that_must_be_listed_are_compared_word_by_word():
     assert (found.rule, found.expected) == ("collect.command", "the command make real-run")
 
 
-def test_rows_are_rendered_with_the_purposes_already_written():
-    rendered = testindex.render_index_rows(COLLECTED, listed())
-    assert rendered == (
+def test_a_required_row_has_the_purpose_already_written_or_what_its_test_says_of_itself():
+    told = {"tests/study/test_x.py::test_a": "else", "tests/study/test_x.py::test_new": "it is new"}
+    collected = (*COLLECTED, "tests/study/test_x.py::test_new")
+    known = (*listed(), Row("tests/study/test_x.py::test_new", testindex.UNTOLD))
+    rows = testindex.required_rows(collected, known, told)
+    assert [row.as_markdown() for row in rows] == [
         "| `tests/study/test_x.py::test_a` | the log is kept |",
         "| `tests/study/test_x.py::TestB::test_b` | a \\| b |",
-        "| `tests/study/test_x.py::test_ptychi_runs` |  |",
-    )
+        f"| `tests/study/test_x.py::test_ptychi_runs` | {testindex.UNTOLD} |",
+        "| `tests/study/test_x.py::test_new` | it is new |",
+    ]
 
 
-def test_a_block_is_replaced_and_the_rest_of_the_document_is_kept():
-    rows = testindex.render_index_rows(COLLECTED, listed())
-    text = testindex.replace_rows(INDEX, "tests", rows)
-    index = testindex.parse_index(text, where="x")
-    assert testindex.compare(COLLECTED, index.tests, where="x") == ()
-    assert text.split("<!-- tests:begin -->")[0] == INDEX.split("<!-- tests:begin -->")[0]
-    assert text.split("<!-- tests:end -->")[1] == INDEX.split("<!-- tests:end -->")[1]
-
-
-def test_a_block_that_is_not_there_cannot_be_replaced():
-    with pytest.raises(ValueError, match="tests:begin"):
-        testindex.replace_rows("", "tests", ())
+def test_a_row_that_nobody_gave_a_purpose_is_a_finding():
+    rows = (*listed(), Row("a", "", 8), Row("b", testindex.UNTOLD, 9))
+    found = testindex.untold(rows, where="index.md")
+    assert [(item.rule, item.pointer) for item in found] == [
+        ("collect.purpose", "line 8"),
+        ("collect.purpose", "line 9"),
+    ]
 
 
 NODE_IDS = st.from_regex(r"tests/[a-z_]{1,5}\.py::[A-Za-z_]{1,8}", fullmatch=True)
@@ -214,13 +189,14 @@ PURPOSES = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), max_siz
 @given(st.dictionaries(NODE_IDS, PURPOSES, max_size=6))
 def test_what_is_rendered_is_what_is_read(purposes):
     rows = tuple(Row(node_id, text.strip(), 0) for node_id, text in purposes.items())
-    rendered = testindex.render_index_rows(list(purposes), rows)
-    index = testindex.parse_index(testindex.replace_rows(INDEX, "tests", rendered), where="x")
+    table = Table("x", "tests", tuple(row.as_markdown() for row in rows))
+    text = tables.write(INDEX, table)
+    index = testindex.parse_index(text, where="x")
     assert index.findings == ()
-    assert {(row.subject, row.purpose) for row in index.tests} == {
+    assert [(row.subject, row.purpose) for row in index.tests] == [
         (row.subject, row.purpose) for row in rows
-    }
-    assert testindex.compare(list(purposes), index.tests, where="x") == ()
+    ]
+    assert tables.compare(table, text) == ()
 
 
 @given(st.text())
