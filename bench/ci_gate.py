@@ -9,17 +9,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-from bench.timing import REPOSITORY
+from bench.timing import REPOSITORY, scratch
 
 GOAL_S = 90
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(dir=REPOSITORY / "tmp") as folder:
+    with scratch() as folder:
         clone = Path(folder) / "clone"
         subprocess.run(["git", "clone", "-q", str(REPOSITORY), str(clone)], check=True)
         first_s, again_s = gate_s(clone), gate_s(clone)

@@ -6,10 +6,9 @@ Beside each figure stands what cannot be undercut: the interpreter, and the libr
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 
-from bench.timing import REPOSITORY, row, seconds
+from bench.timing import row, scratch, seconds
 from harness import prepare, studyfile
 
 TORCH_PROBE = (
@@ -23,7 +22,7 @@ TORCH_PROBE = (
 def main() -> None:
     python = sys.executable
     design = studyfile.load()
-    with tempfile.TemporaryDirectory(dir=REPOSITORY / "tmp") as folder:
+    with scratch() as folder:
         root = Path(folder)
         prepare.prepare_inputs(design, "smoke", root / "inputs", say=len)
         print(row("bare interpreter", seconds([python, "-c", ""])))

@@ -9,11 +9,10 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-from bench.timing import REPOSITORY
+from bench.timing import REPOSITORY, scratch
 from harness import execution, matrix, prepare, studyfile
 from harness.model import ReconstructionSettings
 
@@ -23,7 +22,7 @@ GOAL_S = 0.3
 
 def main() -> None:
     design = studyfile.load()
-    with tempfile.TemporaryDirectory(dir=REPOSITORY / "tmp") as folder:
+    with scratch() as folder:
         root = Path(folder)
         prepare.prepare_inputs(design, "smoke", root / "inputs", say=len)
         ratios, added = [], []

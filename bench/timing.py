@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,6 +26,12 @@ def seconds(
         subprocess.run(argv, check=True, capture_output=True, cwd=REPOSITORY)
         taken.append(time.perf_counter() - clock)
     return taken[1:]
+
+
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """Return a folder on the disk that the harness works on, to be removed after use."""
+    (REPOSITORY / "tmp").mkdir(exist_ok=True)
+    return tempfile.TemporaryDirectory(dir=REPOSITORY / "tmp")
 
 
 def row(name: str, taken: Sequence[float], limit_s: float | None = None) -> str:

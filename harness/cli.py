@@ -291,12 +291,14 @@ def _verify(options: argparse.Namespace) -> int:
         outside += signing.check(read, key)
     count = _holds(options.hub, outside)
     head = hub.head(options.hub)
+    verdicts = publish.verdicts(read)
     seen = {**envelope.count(read), "checked_with": key.keyid if key else None}
     if options.format == "json":
         document = {"error": None, "findings": [], "files": count, "head_sha256": head}
-        terminal.say(json.dumps({**document, "signatures": seen}, indent=2))
+        terminal.say(json.dumps({**document, "verdicts": verdicts, "signatures": seen}, indent=2))
     else:
         terminal.say(f"hub {options.hub}: {count} files verified, head sha256 {head}")
+        terminal.say(f"verdicts: {', '.join(verdicts) or 'no stage yet'}")
         terminal.say(envelope.as_text(seen))
     return EXIT_OK
 

@@ -122,17 +122,17 @@ def list_hubs(reports: Path) -> list[str]:
     lines = []
     for marker in sorted(reports.glob(f"*/*/{records.MARKER}")):
         try:
-            verdicts = ", ".join(_verdicts(reader(marker.parent)))
+            said = ", ".join(verdicts(reader(marker.parent)))
         except (KeyError, TypeError, ValueError):
             # A list must not fail for one bad hub; what is wrong with it is for verify to say.
-            verdicts = "DAMAGED, see what verify says"
-        verdicts = verdicts or "no stage yet"
-        lines.append(f"{provenance.portable(marker.parent.absolute())}: {verdicts}")
+            said = "DAMAGED, see what verify says"
+        said = said or "no stage yet"
+        lines.append(f"{provenance.portable(marker.parent.absolute())}: {said}")
     return lines or [f"no hub under {reports}"]
 
 
-def _verdicts(read: records.Read) -> list[str]:
+def verdicts(read: records.Read) -> list[str]:
     """Return the verdicts of a hub's stages, and of its reproduction where it is one."""
-    verdicts = [f"{record['stage']} {record['verdict']}" for _, record in records.stages(read)]
+    said = [f"{record['stage']} {record['verdict']}" for _, record in records.stages(read)]
     again = records.document(read, records.reproduction_path())
-    return verdicts if again is None else [*verdicts, f"reproduction {again['verdict']}"]
+    return said if again is None else [*said, f"reproduction {again['verdict']}"]

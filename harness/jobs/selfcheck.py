@@ -95,7 +95,12 @@ def _half_a_pixel_off(arrays: Arrays) -> Arrays:
     return {**arrays, "xcoords": arrays["xcoords"] + 0.5, "ycoords": arrays["ycoords"] + 0.5}
 
 
-def _intensity(arrays: Arrays) -> Arrays:
+def _not_squared(arrays: Arrays) -> Arrays:
+    """Make the child's square come out as the amplitude: a child that does not square."""
+    return {**arrays, "diffraction": np.sqrt(arrays["diffraction"])}
+
+
+def _squared_twice(arrays: Arrays) -> Arrays:
     return {**arrays, "diffraction": np.square(arrays["diffraction"])}
 
 
@@ -104,7 +109,8 @@ FAULTS: Mapping[str, Callable[[Arrays], Arrays]] = {
     NO_FAULT: dict,
     "x and y swapped": _swapped,
     "origin off by half a pixel": _half_a_pixel_off,
-    "intensity given as amplitude": _intensity,
+    "amplitude given as intensity": _not_squared,
+    "intensity given as amplitude": _squared_twice,
 }
 
 

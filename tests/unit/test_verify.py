@@ -65,11 +65,14 @@ def mend(root, stage):
 def test_a_whole_hub_holds_and_verify_says_so(complete_hub, capsys):
     assert findings(complete_hub) == ()
     assert cli.main(["verify", str(complete_hub)]) == 0
-    assert hub.head(complete_hub) in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert hub.head(complete_hub) in said
+    assert "verdicts: red pass, green pass, collect pass, dry-run pass, real-run pass\n" in said
     assert cli.main(["verify", "--format=json", str(complete_hub)]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["findings"] == []
     assert document["head_sha256"] == hub.head(complete_hub)
+    assert document["verdicts"][0] == "red pass"
 
 
 def test_a_hub_can_be_moved_and_copied_and_still_holds(complete_hub, tmp_path):
