@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness import terminal
 from harness.errors import UsageError
-from harness.model import ReconstructionJob, ReconstructionSettings
+from harness.model import LARGEST_SEED, ReconstructionJob, ReconstructionSettings
 
 if TYPE_CHECKING:
     from harness.design import StudyDesign
@@ -212,13 +212,13 @@ def selection_words(options: argparse.Namespace) -> tuple[str, ...]:
 def settings_from(design: StudyDesign, options: argparse.Namespace) -> ReconstructionSettings:
     """Return the settings of a run: the study's, with what the command line replaces."""
     numbers = {
-        "num_epochs": (options.num_epochs, 1),
-        "batch_size": (options.batch_size, 1),
-        "seed": (options.seed, 0),
+        "num_epochs": (options.num_epochs, 1, None),
+        "batch_size": (options.batch_size, 1, None),
+        "seed": (options.seed, 0, LARGEST_SEED),
     }
     given = {
-        name: terminal.whole_number(text, name.replace("_", "-"), at_least)
-        for name, (text, at_least) in numbers.items()
+        name: terminal.whole_number(text, name.replace("_", "-"), *bounds)
+        for name, (text, *bounds) in numbers.items()
         if text is not None
     }
     return replace(

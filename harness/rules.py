@@ -21,6 +21,7 @@ RULES: dict[str, Rule] = {
     # Schemas: one rule for each kind of record (schema.<name>).
     "schema.npz_input": Rule("the description of an NPZ fits its schema", "mend the input file"),
     "schema.study": Rule("a study file fits its schema", "mend the study file"),
+    "study.view-name": Rule("each view has a name of its own", "rename one of them"),
     "schema.job": Rule("a job fits its schema", "report a bug: the harness wrote this record"),
     "schema.manifest": Rule("the manifest fits its schema", "make the manifest again"),
     "schema.skip_summary": Rule("the skip summary fits its schema", "make the manifest again"),
