@@ -108,9 +108,9 @@ def make_parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 ok, 1 a job failed, 2 usage, 3 input, 5 nothing selected.",
     )
     for name in ("phase-c-root", "phase-d-root", "artifact-root"):
-        parser.add_argument(f"--{name}", type=Path, required=True, metavar="DIR")
+        parser.add_argument(f"--{name}", type=terminal.path, required=True, metavar="DIR")
     add_selection(parser)
-    parser.add_argument("--study", type=Path, metavar="FILE", help="study file (TOML)")
+    parser.add_argument("--study", type=terminal.path, metavar="FILE", help="study file (TOML)")
     parser.add_argument("--dry-run", action="store_true", help="plan and validate, launch nothing")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="of findings")
     return parser

@@ -181,6 +181,10 @@ RULES: dict[str, Rule] = {
         "mend the base NPZ, or leave it out to use the embedded one",
     ),
     # Jobs and manifest.
+    "input.missing-phase-c": Rule(
+        "every selected Phase C job has its input",
+        "check the root, or make the inputs (`make inputs`)",
+    ),
     "input.missing": Rule(
         "every selected job has its input",
         "make the inputs (`make inputs`), mend the root, or pass --allow-missing-phase-d",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
@@ -67,6 +69,13 @@ def whole_number(text: str, name: str, at_least: int, at_most: int | None = None
     if value < at_least or (at_most is not None and value > at_most):
         raise UsageError(f"--{name} {text!r} is not a whole number {bounds}")
     return value
+
+
+def path(text: str) -> Path:
+    """Return an option's path, for a parser's `type`; an empty one would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty; name one")
+    return Path(text)
 
 
 def _print(text: str, stream: TextIO) -> None:
