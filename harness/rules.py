@@ -180,6 +180,10 @@ RULES: dict[str, Rule] = {
         "a base NPZ holds an object, a probe and scan positions that fit together",
         "mend the base NPZ, or leave it out to use the embedded one",
     ),
+    "inputs.preset": Rule(
+        "a preset's scan can be split, and its frames hold light",
+        "mend the preset in the study file, or choose another one",
+    ),
     # Jobs and manifest.
     "input.missing-phase-c": Rule(
         "every selected Phase C job has its input",
