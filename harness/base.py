@@ -30,12 +30,14 @@ class Base:
     """An object (H, W), a probe (N, N), and positions (n, 2), (y, x), whole pixels.
 
     name: "embedded", or the name of the file that the scene came from.
+    preset: the name of the geometry of an embedded scene, None for that of a file.
     """
 
     name: str
     object_: ComplexArray
     probe: ComplexArray
     positions_px: FloatArray
+    preset: str | None = None
 
     @property
     def frame_px(self) -> int:
@@ -59,6 +61,7 @@ def embedded(preset: Preset, seeds: Mapping[str, int]) -> Base:
         ),
         probe=probe.astype(np.complex64),
         positions_px=scan_px + border_px,
+        preset=preset.name,
     )
 
 
@@ -79,7 +82,7 @@ def from_arrays(arrays: Mapping[str, NDArray], name: str) -> Base:
         probe=probe.reshape(probe.shape[-2:]).astype(np.complex64),
         positions_px=positions.to_whole_pixels(y_x),
     )
-    if found := _check_inside(base):
+    if found := _check_inside(base, arrays):
         raise invalid(found)
     return base
 
@@ -124,7 +127,7 @@ def _check_array(
     return None
 
 
-def _check_inside(base: Base) -> list[Finding]:
+def _check_inside(base: Base, arrays: Mapping[str, NDArray]) -> list[Finding]:
     half_px = base.frame_px // 2
     found = []
     for axis, key in ((0, "ycoords"), (1, "xcoords")):
@@ -136,11 +139,11 @@ def _check_inside(base: Base) -> list[Finding]:
                 _finding(
                     base.name,
                     key,
-                    f"centres from {half_px} to {highest_px} px, so that every patch of "
-                    f"{base.frame_px} px lies in the object of "
+                    f"centres from {half_px} to {highest_px} in object pixels, rounded to whole "
+                    f"ones, so that every patch of {base.frame_px} px lies in the object of "
                     f"{base.object_.shape[0]} x {base.object_.shape[1]} px",
                     f"{outside} of {values_px.size} outside, "
-                    f"{values_px.min():g} to {values_px.max():g}",
+                    f"from {arrays[key].min()!s} to {arrays[key].max()!s}",
                 )
             )
     return found
@@ -153,6 +156,17 @@ def _is_one_frame(shape: tuple[int, ...]) -> bool:
 
 def _finding(name: str, key: str, expected: str, found: str) -> Finding:
     return rules.finding("inputs.base", where=name, pointer=key, expected=expected, found=found)
+
+
+def fault(base: Base, key: str, expected: str, found: str) -> InputInvalid:
+    """Return the error about one key of a scene, or about the preset that it was made in."""
+    if base.preset is None:
+        return invalid([_finding(base.name, key, expected, found)])
+    pointer = f"/presets/{base.preset}"
+    wrong = rules.finding(
+        "inputs.preset", where="the study file", pointer=pointer, expected=expected, found=found
+    )
+    return InputInvalid(f"the preset {base.preset} cannot serve to make inputs", [wrong])
 
 
 def invalid(found: Sequence[Finding]) -> InputInvalid:

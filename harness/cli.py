@@ -59,7 +59,7 @@ def _add_prepare(commands: argparse._SubParsersAction) -> None:
 
 def _add_check(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("check", help="check NPZ files against DATA-001")
-    command.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    command.add_argument("files", nargs="+", type=terminal.path, metavar="FILE")
     _add_format(command)
     command.set_defaults(work=_check)
 
@@ -81,7 +81,7 @@ def _add_new_hub(commands: argparse._SubParsersAction) -> None:
 def _add_stage(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("stage", help="run one stage into a hub")
     command.add_argument("stage", choices=layout.STAGES)
-    command.add_argument("--hub", type=Path, required=True, metavar="DIR")
+    command.add_argument("--hub", type=terminal.path, required=True, metavar="DIR")
     _add_study(command)
     _add_inputs(command)
     _add_key(command)
@@ -110,7 +110,7 @@ def _add_anchor(commands: argparse._SubParsersAction) -> None:
         description="Adds a line to the note under refs/notes/hubs on the commit that is checked "
         "out; a hub that does not hold is refused.",
     )
-    command.add_argument("hub", type=Path, metavar="HUB")
+    command.add_argument("hub", type=terminal.path, metavar="HUB")
     command.set_defaults(work=_anchor)
 
 
@@ -121,8 +121,8 @@ def _add_diff(commands: argparse._SubParsersAction) -> None:
         description="Compares inputs, code, options, environment, outcomes and metrics; ends with "
         "0 whether they differ or not, with 4 where a hub differs from its seal.",
     )
-    command.add_argument("hub_a", type=Path, metavar="HUB_A")
-    command.add_argument("hub_b", type=Path, metavar="HUB_B")
+    command.add_argument("hub_a", type=terminal.path, metavar="HUB_A")
+    command.add_argument("hub_b", type=terminal.path, metavar="HUB_B")
     command.add_argument("--format", choices=("text", "json"), default="text", help="of the answer")
     command.set_defaults(work=_diff)
 
@@ -134,7 +134,7 @@ def _add_reproduce(commands: argparse._SubParsersAction) -> None:
         description="Runs jobs from the hub's own record, in the full environment, and leaves a "
         "new hub with a verdict for each: identical, within, different or failed.",
     )
-    command.add_argument("hub", type=Path, metavar="HUB")
+    command.add_argument("hub", type=terminal.path, metavar="HUB")
     command.add_argument(
         "--job",
         action="append",
@@ -155,8 +155,10 @@ def _add_blocked(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
         "blocked", help="append a hub's failed stages to the attempts history of docs/fix_plan.md"
     )
-    command.add_argument("hub", type=Path, metavar="HUB")
-    command.add_argument("--fix-plan", type=Path, default=Path("docs/fix_plan.md"), metavar="FILE")
+    command.add_argument("hub", type=terminal.path, metavar="HUB")
+    command.add_argument(
+        "--fix-plan", type=terminal.path, default=Path("docs/fix_plan.md"), metavar="FILE"
+    )
     command.set_defaults(work=_blocked)
 
 
@@ -169,20 +171,23 @@ def _add_docs_sync(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_study(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--study", type=Path, metavar="FILE", help="study file (TOML)")
+    command.add_argument("--study", type=terminal.path, metavar="FILE", help="study file (TOML)")
 
 
 def _add_inputs(command: argparse.ArgumentParser) -> None:
     command.add_argument("--preset", default="default", help="geometry of generated inputs")
     command.add_argument(
-        "--base", type=Path, metavar="NPZ", help="object, probe and positions to simulate from"
+        "--base",
+        type=terminal.path,
+        metavar="NPZ",
+        help="object, probe and positions to simulate from",
     )
 
 
 def _add_key(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--key",
-        type=Path,
+        type=terminal.path,
         metavar="PEM",
         help="sign with this ed25519 key (default: the file named in HARNESS_SIGNING_KEY_FILE)",
     )

@@ -9,7 +9,18 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness import files, gates, hub, layout, manifest, matrix, provenance, rules
+from harness import (
+    canonical,
+    files,
+    gates,
+    hub,
+    layout,
+    manifest,
+    matrix,
+    provenance,
+    resources,
+    rules,
+)
 from harness.design import StudyDesign
 from harness.dispatch import Dispatch, Say
 from harness.errors import (
@@ -21,6 +32,8 @@ from harness.errors import (
 from harness.ledger import Ledger
 from harness.model import CellKey, Finding, Gate, ReconstructionJob, ReconstructionSettings
 from harness.rules import finding
+
+EXCHANGED = ", but it lies under the other phase's root; are the roots exchanged?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +122,8 @@ def make_plan(request: Request) -> matrix.Plan:
 
 def _missing_inputs(request: Request, jobs: Sequence[ReconstructionJob]) -> Iterator[Finding]:
     """Yield a finding for each missing input, or one for a root where the root is at fault."""
-    for phase, root in (("C", request.roots.phase_c), ("D", request.roots.phase_d)):
+    c_root, d_root = request.roots.phase_c, request.roots.phase_d
+    for phase, root, other in (("C", c_root, d_root), ("D", d_root, c_root)):
         wanted = [job for job in jobs if request.design.view(job.key.view).phase == phase]
         if wanted and not os.path.isdir(root):
             yield finding(
@@ -120,35 +134,60 @@ def _missing_inputs(request: Request, jobs: Sequence[ReconstructionJob]) -> Iter
             )
             continue
         for job in wanted:
+            is_elsewhere = os.path.exists(other / Path(job.input_npz).relative_to(root))
             yield finding(
-                "input.missing",
+                "input.missing-phase-c" if phase == "C" else "input.missing",
                 where=provenance.portable(job.input_npz),
                 expected=f"the input of job {job.key}",
-                found="no such file",
+                found="no such file" + (EXCHANGED if is_elsewhere else ""),
             )
 
 
 def claim_artifact_root(root: Path, plan: matrix.Plan) -> None:
-    """Make the artifact root; UsageError where it is a file, holds a run, or would break a seal."""
+    """Make the artifact root.
+
+    UsageError where it is a file or the repository, holds a run, or would break a seal.
+    """
     if os.path.exists(root) and not root.is_dir():
         raise UsageError(f"artifact root {root} is a file; name a folder")
-    records = [root / layout.MANIFEST, root / layout.SKIP_SUMMARY]
-    for place in (*records, *(Path(job.output_dir) for job in plan.jobs)):
-        if os.path.lexists(place):
-            raise UsageError(
-                f"artifact root {root} holds {place.relative_to(root)} of an earlier run, and "
-                "evidence is never overwritten; choose a new one"
-            )
+    if os.path.realpath(root) == os.path.realpath(resources.REPOSITORY):
+        raise UsageError(f"artifact root {root} is the repository itself; name a folder of its own")
     holder = hub.root_of(Path(os.path.realpath(root)))
     if holder is not None and not hub.is_open_stage(holder, root):
         raise UsageError(
             f"artifact root {root} lies in hub {holder}, which only a stage may write to; "
             "add to a hub with `make real-run HUB=...`"
         )
+    _refuse_used(root, plan)
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"artifact root {root} cannot be made: {error.strerror}") from error
+
+
+def _refuse_used(root: Path, plan: matrix.Plan) -> None:
+    """Raise UsageError where a root holds anything of an earlier run, saying what run that was."""
+    records = [root / layout.MANIFEST, root / layout.SKIP_SUMMARY]
+    outputs = [Path(job.output_dir) for job in plan.jobs]
+    held = [place for place in (*records, *outputs) if os.path.lexists(place)]
+    if not held:
+        return
+    said = f"artifact root {root} holds {held[0].relative_to(root)} of an earlier run"
+    if set(held) <= set(records) and _launched_nothing(root):
+        names = ", ".join(place.name for place in records)
+        raise UsageError(
+            f"{said}, a plan that launched nothing; choose a new one, or remove the plan ({names})"
+        )
+    raise UsageError(f"{said}, and evidence is never overwritten; choose a new one")
+
+
+def _launched_nothing(root: Path) -> bool:
+    """Tell whether a manifest says that no job was launched; one that cannot be read does not."""
+    try:
+        document = canonical.parse((root / layout.MANIFEST).read_bytes())
+        return all(item["status"] == manifest.PLANNED for item in document["execution_results"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
 
 
 def check_plan(request: Request, plan: matrix.Plan) -> Checked:

@@ -307,7 +307,8 @@ def _parse_metadata(record: dict[str, Any], kept: dict[str, np.ndarray]) -> dict
 
 def _no_archive(shown_as: str, start: bytes, error: Exception) -> NpzReading:
     if start != b"PK\x03\x04":
-        return _unusable(shown_as, "npz.not-a-zip", "a zip archive", f"a file that starts {start}")
+        found = f"a file that starts {start}" if start else "an empty file"
+        return _unusable(shown_as, "npz.not-a-zip", "a zip archive", found)
     rule = "npz.truncated" if isinstance(error, zipfile.BadZipFile) else "npz.damaged"
     return _unusable(shown_as, rule, "a whole zip archive", _why(error))
 

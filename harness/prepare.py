@@ -62,7 +62,8 @@ def prepare_inputs(
 
     base_npz: object, probe and positions to simulate from; None for the embedded scene of the
     preset, whose geometry a base replaces.  Raises UsageError for a preset that the study lacks
-    and for a root that cannot serve, InputInvalid for a base that breaks the rule inputs.base.
+    and for a root that cannot serve, InputInvalid for a base or preset that
+    breaks the rules inputs.base or inputs.preset.
     """
     preset = _preset(design, preset_name)
     given = None if base_npz is None else (base_npz.name, _read(base_npz))
@@ -122,7 +123,12 @@ def _scene(design: StudyDesign, preset: Preset, given: tuple[str, bytes] | None)
 def _to_one_photon(scene: Base) -> tuple[Base, NDArray[np.float64]]:
     """Return scene and noiseless frames, the probe scaled to one photon a frame on average."""
     frames = simulate.intensities(scene.object_, scene.probe, scene.positions_px)
-    scale = simulate.photon_scale(frames, 1.0)
+    try:
+        scale = simulate.photon_scale(frames, 1.0)
+    except InputInvalid:
+        dark = "objectGuess" if scene.probe.any() else "probeGuess"
+        none = "none: it is zero under the scan"
+        raise bases.fault(scene, dark, "light in some frame", none) from None
     return replace(scene, probe=scene.probe * np.float32(np.sqrt(scale))), frames * scale
 
 
@@ -173,7 +179,7 @@ def _unchanged(root: Path, origin: Mapping[str, Any]) -> bool:
 
 def _select(design: StudyDesign, scene: Base) -> tuple[list[Selection], list[dict[str, str]]]:
     """Return the frames of each (split, view), and the views that keep too few of them."""
-    bands = positions.split_along_y(scene.positions_px, len(design.splits))
+    bands = _bands(scene, len(design.splits))
     diameter_px = optics.illuminated_diameter_px(scene.probe)
     selections, left_out = [], []
     for split, band in zip(design.splits, bands, strict=True):
@@ -192,6 +198,17 @@ def _select(design: StudyDesign, scene: Base) -> tuple[list[Selection], list[dic
             facts = _facts(design, view, split, spacing_px, len(band), len(kept), summary)
             selections.append(Selection(view, split, kept, facts))
     return selections, left_out
+
+
+def _bands(scene: Base, count: int) -> tuple[NDArray[np.intp], ...]:
+    """Return the frames of each split; InputInvalid where the scan has none for one of them."""
+    try:
+        return positions.split_along_y(scene.positions_px, count)
+    except InputInvalid:
+        y_px = scene.positions_px[:, 0]
+        expected = f"positions that can be split along y into {count} parts"
+        found = f"{y_px.size} positions at {np.unique(y_px).size} values of y"
+        raise bases.fault(scene, "ycoords", expected, found) from None
 
 
 def _facts(

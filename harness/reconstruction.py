@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness import terminal
 from harness.errors import UsageError
-from harness.model import ReconstructionJob, ReconstructionSettings
+from harness.model import LARGEST_SEED, ReconstructionJob, ReconstructionSettings
 
 if TYPE_CHECKING:
     from harness.design import StudyDesign
@@ -108,9 +108,9 @@ def make_parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 ok, 1 a job failed, 2 usage, 3 input, 5 nothing selected.",
     )
     for name in ("phase-c-root", "phase-d-root", "artifact-root"):
-        parser.add_argument(f"--{name}", type=Path, required=True, metavar="DIR")
+        parser.add_argument(f"--{name}", type=terminal.path, required=True, metavar="DIR")
     add_selection(parser)
-    parser.add_argument("--study", type=Path, metavar="FILE", help="study file (TOML)")
+    parser.add_argument("--study", type=terminal.path, metavar="FILE", help="study file (TOML)")
     parser.add_argument("--dry-run", action="store_true", help="plan and validate, launch nothing")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="of findings")
     return parser
@@ -212,13 +212,13 @@ def selection_words(options: argparse.Namespace) -> tuple[str, ...]:
 def settings_from(design: StudyDesign, options: argparse.Namespace) -> ReconstructionSettings:
     """Return the settings of a run: the study's, with what the command line replaces."""
     numbers = {
-        "num_epochs": (options.num_epochs, 1),
-        "batch_size": (options.batch_size, 1),
-        "seed": (options.seed, 0),
+        "num_epochs": (options.num_epochs, 1, None),
+        "batch_size": (options.batch_size, 1, None),
+        "seed": (options.seed, 0, LARGEST_SEED),
     }
     given = {
-        name: terminal.whole_number(text, name.replace("_", "-"), at_least)
-        for name, (text, at_least) in numbers.items()
+        name: terminal.whole_number(text, name.replace("_", "-"), *bounds)
+        for name, (text, *bounds) in numbers.items()
         if text is not None
     }
     return replace(

@@ -21,6 +21,7 @@ RULES: dict[str, Rule] = {
     # Schemas: one rule for each kind of record (schema.<name>).
     "schema.npz_input": Rule("the description of an NPZ fits its schema", "mend the input file"),
     "schema.study": Rule("a study file fits its schema", "mend the study file"),
+    "study.view-name": Rule("each view has a name of its own", "rename one of them"),
     "schema.job": Rule("a job fits its schema", "report a bug: the harness wrote this record"),
     "schema.manifest": Rule("the manifest fits its schema", "make the manifest again"),
     "schema.skip_summary": Rule("the skip summary fits its schema", "make the manifest again"),
@@ -179,7 +180,15 @@ RULES: dict[str, Rule] = {
         "a base NPZ holds an object, a probe and scan positions that fit together",
         "mend the base NPZ, or leave it out to use the embedded one",
     ),
+    "inputs.preset": Rule(
+        "a preset's scan can be split, and its frames hold light",
+        "mend the preset in the study file, or choose another one",
+    ),
     # Jobs and manifest.
+    "input.missing-phase-c": Rule(
+        "every selected Phase C job has its input",
+        "check the root, or make the inputs (`make inputs`)",
+    ),
     "input.missing": Rule(
         "every selected job has its input",
         "make the inputs (`make inputs`), mend the root, or pass --allow-missing-phase-d",

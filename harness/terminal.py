@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
@@ -57,13 +59,23 @@ def tell(message: str, findings: Sequence[Finding], *, as_json: bool) -> None:
     _print("\n".join([f"error: {message}", *map(as_text, findings)]), sys.stderr)
 
 
-def whole_number(text: str, name: str, at_least: int) -> int:
+def whole_number(text: str, name: str, at_least: int, at_most: int | None = None) -> int:
     """Return an option's whole number; UsageError says what was given and what is wanted."""
-    if not (text.isascii() and text.isdigit()) or int(text[:MAX_DIGITS]) < at_least:
-        raise UsageError(f"--{name} {text!r} is not a whole number of at least {at_least}")
-    if len(text) > MAX_DIGITS:
+    bounds = f"of at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"
+    is_whole = text.isascii() and text.isdigit()
+    if is_whole and len(text) > MAX_DIGITS:
         raise UsageError(f"--{name} has {len(text)} digits; give at most {MAX_DIGITS}")
-    return int(text)
+    value = int(text) if is_whole else -1
+    if value < at_least or (at_most is not None and value > at_most):
+        raise UsageError(f"--{name} {text!r} is not a whole number {bounds}")
+    return value
+
+
+def path(text: str) -> Path:
+    """Return an option's path, for a parser's `type`; an empty one would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty; name one")
+    return Path(text)
 
 
 def _print(text: str, stream: TextIO) -> None:

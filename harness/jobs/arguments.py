@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.errors import UsageError
+from harness.model import LARGEST_SEED
 
 ALGORITHM = "LSQML"
 DEVICES = ("auto", "cpu", "cuda")
 INITIAL_OBJECTS = ("flat", "guess")
-LARGEST_SEED = 2**32 - 1  # numpy's legacy seed, which pty-chi sets, takes no more
 
 
 @dataclass(frozen=True, slots=True)

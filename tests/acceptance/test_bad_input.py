@@ -220,6 +220,31 @@ def test_a_missing_input_is_named_and_a_dangling_link_is_a_missing_input(one_inp
 
     assert_refused(done, 3, "[input.missing]", str(ONE_INPUT), "no such file", "make inputs")
     assert "--allow-missing-phase-d" in done.stderr
+    assert "exchanged" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_phase_c_input_is_not_one_to_be_allowed(inputs, tmp_path, capfd):
+    (inputs / "phase_c" / "dose_1000" / "patched_train.npz").unlink()
+    words = ("--allow-missing-phase-d", "--dose=1000")
+
+    done = reconstruct_here(capfd, inputs, tmp_path / "out", *words)
+
+    assert_refused(done, 3, "[input.missing-phase-c]", "patched_train.npz", "Check the root, or")
+    assert "--allow" not in done.stderr
+
+
+def test_exchanged_roots_are_asked_about(made_inputs, tmp_path, capfd):
+    exchanged = tmp_path / "exchanged"
+    exchanged.mkdir()
+    (exchanged / "phase_c").symlink_to(made_inputs / "phase_d")
+    (exchanged / "phase_d").symlink_to(made_inputs / "phase_c")
+
+    done = reconstruct_here(capfd, exchanged, tmp_path / "out")
+
+    asked = "no such file, but it lies under the other phase's root; are the roots exchanged?"
+    assert_refused(done, 3, "[input.missing]", "[input.missing-phase-c]")
+    assert done.stderr.count(asked) == 18
     assert not (tmp_path / "out").exists()
 
 
@@ -248,7 +273,8 @@ MORE_VALUES = {
     "an empty dose": (("--dose", ""), "''", "1000, 10000, 100000"),
     "epochs in other digits": (("--num-epochs", "\u0663"), "whole number"),
     "epochs without end": (("--num-epochs", "9" * 5000), "5000 digits", "at most 18"),
-    "a negative seed": (("--seed=-1",), "'-1'", "whole number of at least 0"),
+    "a negative seed": (("--seed=-1",), "'-1'", "whole number from 0 to 4294967295"),
+    "a seed of 33 bits": (("--seed", "4294967296"), "'4294967296'", "from 0 to 4294967295"),
     "a batch of a half": (("--batch-size", "0.5"), "'0.5'", "whole number"),
     "a device of dreams": (("--device", "abacus"), "abacus", "auto", "cuda"),
     "no places": (("--parallel", "0"), "'0'", "whole number of at least 1"),
@@ -316,6 +342,99 @@ def test_an_artifact_root_that_holds_a_run_is_refused(made_inputs, tmp_path, cap
 
     assert_refused(done, 2, "of an earlier run", "choose a new one")
     assert digests(tmp_path / "out") == before
+
+
+def test_an_earlier_run_is_said_to_be_one_that_launched_nothing(made_inputs, tmp_path, capfd):
+    for root, code, words in (
+        (tmp_path / "planned", 0, ("--dry-run",)),
+        (tmp_path / "nothing selected", 5, ("--gridsize=2", "--view=baseline")),
+        (tmp_path / "gate closed", 3, ()),
+    ):
+        inputs = tmp_path / "broken" if code == 3 else made_inputs
+        if code == 3:
+            shutil.copytree(made_inputs, inputs)
+            cut_in_half(inputs / "phase_d" / ONE_INPUT)
+        assert reconstruct_here(capfd, inputs, root, *words).returncode == code
+
+        done = reconstruct_here(capfd, made_inputs, root, *ONE_CELL)
+
+        assert_refused(
+            done,
+            2,
+            f"{root} holds reconstruction_manifest.json of an earlier run, a plan that launched "
+            "nothing; choose a new one, or remove the plan "
+            "(reconstruction_manifest.json, skip_summary.json)",
+        )
+
+
+def test_an_earlier_run_that_launched_or_cannot_be_read_is_not_one_to_remove(
+    made_inputs, tmp_path, capfd, small_hub
+):
+    words = (*ONE_CELL, "--dry-run")
+    root = tmp_path / "out"
+    assert reconstruct_here(capfd, made_inputs, root, *words).returncode == 0
+    manifest = root / layout.MANIFEST
+    document = json.loads(manifest.read_text())
+    document["execution_results"][0]["status"] = "failed"
+    for text in (json.dumps(document), "[]", "{", '{"execution_results": [1]}', "[" * 99999):
+        manifest.write_text(text)
+
+        done = reconstruct_here(capfd, made_inputs, root, *words)
+
+        assert_refused(done, 2, "of an earlier run, and evidence is never overwritten")
+        assert "remove" not in done.stderr
+    assert_refused(reconstruct_here(capfd, made_inputs, small_hub / "cli"), 2, "lies in hub")
+
+
+NO_PATHS = ("--phase-c-root", "--phase-d-root", "--artifact-root", "--study")
+
+
+@pytest.mark.parametrize("option", NO_PATHS)
+def test_an_empty_path_is_no_path(made_inputs, tmp_path, capfd, option):
+    done = reconstruct_here(capfd, made_inputs, tmp_path / "out", *ONE_CELL, option, "")
+
+    assert_refused(done, 2, f"argument {option}: the path is empty; name one")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", ""),
+        ("prepare", "--study="),
+        ("prepare", "--base="),
+        ("new-hub", "--key="),
+        ("stage", "collect", "--hub="),
+        ("anchor", ""),
+        ("diff", "", "there"),
+        ("diff", "here", ""),
+        ("reproduce", ""),
+        ("blocked", ""),
+        ("blocked", "hub", "--fix-plan="),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_path_is_none_for_the_harness_either(capfd, words):
+    done = small_tree.call(cli.main, capfd, words)
+
+    assert_refused(done, 2, "the path is empty; name one")
+
+
+@pytest.mark.parametrize("way", [".", "tests/..", "link"])
+def test_the_repository_itself_is_no_artifact_root(made_inputs, tree, tmp_path, way):
+    (tmp_path / "link").symlink_to(tree)
+    root = tmp_path / "link" if way == "link" else way
+    before = digests(tree)
+
+    done = small_tree.run(
+        tree,
+        "harness.reconstruction",
+        *("--phase-c-root", made_inputs / "phase_c", "--phase-d-root", made_inputs / "phase_d"),
+        *("--artifact-root", root, *ONE_CELL, "--dry-run"),
+    )
+
+    assert_refused(done, 2, "is the repository itself", "name a folder of its own")
+    assert digests(tree) == before
 
 
 @pytest.mark.parametrize("place", ["", "docs", "real_run", "cli", "more/below", "red"])

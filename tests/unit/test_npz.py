@@ -256,6 +256,14 @@ def test_complex_frames_have_no_photon_statistics(tmp_path):
     assert (statistics["frames"], statistics["mean_photons_per_frame"]) == (12, None)
 
 
+def test_an_empty_file_is_called_empty(tmp_path):
+    path = tmp_path / "empty.npz"
+    path.touch()
+    reading = read(path)
+    assert rule_ids(reading) == ["npz.not-a-zip"]
+    assert reading.findings[0].found == "an empty file"
+
+
 def test_an_empty_array_is_described_without_numbers(tmp_path):
     whole = npz_files.scan_arrays()
     whole["diffraction"] = whole["diffraction"][:0]

@@ -421,11 +421,27 @@ def test_a_base_with_one_probe_mode_and_other_arrays_is_taken(study, tmp_path):
         ({"xcoords": np.full(50, 30j)}, "xcoords: expected real numbers"),
         ({"xcoords": np.zeros(0)}, r"xcoords: expected shape \(n,\)"),
         ({"ycoords": np.full(49, 30.0)}, r"ycoords: expected the shape of xcoords, \(50,\)"),
-        ({"ycoords": np.full(50, 3.0)}, "ycoords: expected centres from 16 to 56 px.*50 of 50"),
-        ({"xcoords": np.full(50, 59.6)}, "xcoords: expected centres from 16 to 59 px.*50 of 50"),
-        ({"ycoords": np.full(50, 30.0)}, "cannot be split along y"),
-        ({"probeGuess": np.zeros((32, 32))}, "no light"),
-        ({"objectGuess": np.zeros((72, 75))}, "no light"),
+        ({"ycoords": np.full(50, 3.0)}, "ycoords: expected centres from 16 to 56 in object pixels"),
+        (
+            {"xcoords": np.linspace(15.3125, 1234567.5, 50)},
+            "in object pixels, .* 50 of 50 outside, from 15.3125 to 1234567.5",
+        ),
+        (
+            {"xcoords": np.full(50, 59.6, dtype=np.float32)},
+            "from 16 to 59 .* 50 of 50 outside, from 59.6 to 59.6",
+        ),
+        (
+            {"ycoords": np.full(50, 30.0)},
+            r"inputs\.base\] b\.npz: ycoords: expected positions that can be split along y into 2",
+        ),
+        (
+            {"probeGuess": np.zeros((32, 32))},
+            r"inputs\.base\] b\.npz: probeGuess: expected light in some frame, found none",
+        ),
+        (
+            {"objectGuess": np.zeros((72, 75))},
+            r"inputs\.base\] b\.npz: objectGuess: expected light in some frame, found none",
+        ),
         ({"xcoords": np.array([None] * 50, dtype=object)}, r"npz\.pickled.*xcoords"),
     ],
 )
@@ -436,6 +452,22 @@ def test_a_base_that_cannot_serve_is_refused_with_one_message(study, tmp_path, c
         make(study, tmp_path / "root", base_npz=save_base(tmp_path / "b.npz", **changes))
     assert re.search(message, told(refused.value))
     assert digests(tmp_path / "root") == before
+
+
+def test_a_preset_that_cannot_serve_is_refused_and_named(study, tmp_path):
+    preset = dataclasses.replace(TINY, position_count=2, jitter_fraction=0)
+    splits = ("one", "two", "three")
+    asked = dataclasses.replace(study, presets={"tiny": preset}, splits=splits)
+    with pytest.raises(InputInvalid) as refused:
+        make(asked, tmp_path / "root")
+    said = told(refused.value)
+    assert re.search(
+        r"inputs\.preset\] the study file: /presets/tiny: expected positions that can be split "
+        "along y into 3 parts, found 2 positions",
+        said,
+    )
+    assert "base" not in said
+    assert not (tmp_path / "root").exists()
 
 
 def test_all_faults_of_a_base_are_told_at_once(study, tmp_path):
