@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import cli, layout, reconstruction
+from harness import cli, layout, publish, reconstruction
 from tests import npz_files, small_tree
 from tests.small_tree import digests
 
@@ -393,6 +393,29 @@ def test_a_damaged_hub_takes_no_stage_and_does_not_verify(
     ):
         assert_refused(done, 4, str(small_hub), f"[{rule}]", place)
     assert digests(small_hub) == before
+
+
+UNTOLD = ("changed", "a link inside")
+
+
+def an_empty_stage(hub):
+    (hub / "collect").mkdir()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [*(damage for name, (damage, _, _) in DAMAGED.items() if name not in UNTOLD), an_empty_stage],
+)
+def test_a_hub_whose_files_are_not_those_of_its_seal_is_listed_as_such(tree, damage):
+    hub = small_tree.new_hub(tree)
+    assert small_tree.run_stage(tree, hub, "dry-run") == 0
+    reports = tree / layout.reports(small_tree.INITIATIVE)
+    assert publish.list_hubs(reports)[0].endswith(": dry-run pass")
+    damage(hub)
+
+    (line,) = publish.list_hubs(reports)
+
+    assert line.endswith(": dry-run pass; unsealed or half written, see what verify says")
 
 
 def test_a_stage_folder_without_its_record_takes_no_second_try(tree, small_hub):
