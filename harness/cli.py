@@ -197,7 +197,7 @@ def _prepare(options: argparse.Namespace) -> int:
 
     design = reconstruction.get_study_design(options.study)
     preset = reconstruction.known_preset(design, options.preset)
-    root = Path(layout.scratch(design.initiative, preset))
+    root = prepare.scratch(design, preset, options.base)
     prepare.prepare_inputs(design, preset, root, options.base, terminal.say)
     return EXIT_OK
 
@@ -270,11 +270,16 @@ def _checked(design: StudyDesign, options: argparse.Namespace) -> dict[str, Any]
     from harness import matrix
 
     reconstruction.parallel_from(options)
-    return {
+    checked = {
         "preset": reconstruction.known_preset(design, options.preset),
         "filters": matrix.check_filters(design, reconstruction.requested_filters(options)),
         "settings": reconstruction.settings_from(design, options),
     }
+    if options.base:
+        from harness import prepare
+
+        prepare.check_base(options.base)
+    return checked
 
 
 def _verify(options: argparse.Namespace) -> int:

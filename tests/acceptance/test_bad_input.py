@@ -455,6 +455,27 @@ def test_a_stage_with_a_value_that_cannot_be_leaves_the_hub_as_it_is(tree, small
     assert digests(small_hub) == before
 
 
+@pytest.mark.parametrize("command", ["new-hub", "stage"])
+def test_a_base_that_is_none_is_refused_before_there_is_a_hub_or_a_stage(
+    tree, small_hub, capfd, monkeypatch, command
+):
+    monkeypatch.chdir(tree)
+    Path("text.npz").write_text("no archive\n")
+    np.savez("other.npz", a=np.ones(3))
+    words = ["stage", "collect", "--hub", small_hub] if command == "stage" else ["new-hub"]
+    before = digests(small_hub)
+    for name, said in (
+        ("nowhere.npz", ("cannot be read", "No such file")),
+        (".", ("cannot be read", "Is a directory")),
+        ("text.npz", ("[npz.not-a-zip]",)),
+        ("other.npz", ("[inputs.base]", "objectGuess")),
+    ):
+        done = small_tree.call(cli.main, capfd, [*words, "--preset=smoke", f"--base={name}"])
+        assert_refused(done, 3, name, *said)
+    assert digests(small_hub) == before
+    assert not Path(layout.reports(small_tree.INITIATIVE)).exists()
+
+
 def test_verify_of_what_is_no_hub_says_so(tmp_path, capfd):
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
