@@ -240,15 +240,18 @@ def _new_hub(options: argparse.Namespace) -> int:
 
 
 def _stage(options: argparse.Namespace) -> int:
-    from harness import resources, stages
+    from harness import provenance, resources, stages
 
     design = reconstruction.get_study_design(options.study)
+    checked = _checked(design, options)
+    if options.stage == "real-run":
+        provenance.require_packages()
     return stages.run(
         stages.StageRequest(
             stage=options.stage,
             hub=options.hub,
             design=design,
-            **_checked(design, options),
+            **checked,
             study_path=options.study or resources.DEFAULT_STUDY,
             base_npz=options.base,
             allow_missing_phase_d=options.allow_missing_phase_d,

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+# The module that reconstructs, and the packages that it cannot do without (POLICY-001).
+CHILD = "harness.jobs.ptychi_lsqml"
+CHILD_NEEDS = ("torch", "ptychi")
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class CellKey:
@@ -103,4 +107,4 @@ class ReconstructionJob:
     gridsize: int = 1
     settings: ReconstructionSettings = field(default_factory=ReconstructionSettings)
     input_sha256: str = ""
-    program: tuple[str, ...] = ("-u", "-m", "harness.jobs.ptychi_lsqml")
+    program: tuple[str, ...] = ("-u", "-m", CHILD)
