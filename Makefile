@@ -22,6 +22,10 @@ NOX := @.venv-light/bin/nox -s
 HARNESS := .venv-light/bin/python -m harness
 COMPILE := uv --no-config pip compile --universal --python-version 3.11 --fork-strategy fewest \
            --generate-hashes --no-annotate --custom-compile-command 'make lock'
+# What a recipe about a hub needs beforehand: without HUB nothing, since it only says so.
+# $(if) asks whether the value is empty, and expands no word of it.
+LIGHT_FOR_HUB := $(if $(value HUB),$(LIGHT))
+FULL_FOR_HUB := $(if $(value HUB),$(FULL))
 NEEDS_HUB = @test -n "$$HUB" || { echo 'say which hub: make $@ HUB=PATH' >&2; exit 2; }
 
 .PHONY: help
@@ -79,16 +83,16 @@ selfcheck: $(LIGHT) $(FULL) ## check the reconstruction's geometry against known
 .PHONY: hubs verify anchor reproduce blocked
 hubs: $(LIGHT) ## list the hubs with their verdicts
 	@$(HARNESS) hubs
-verify: $(LIGHT) ## check a hub: make verify HUB=PATH
+verify: $(LIGHT_FOR_HUB) ## check a hub: make verify HUB=PATH
 	$(NEEDS_HUB)
 	@$(HARNESS) verify $${PUBLIC_KEY:+"--public-key=$$PUBLIC_KEY"} -- "$$HUB"
-anchor: $(LIGHT) ## record a hub's head in git: make anchor HUB=PATH
+anchor: $(LIGHT_FOR_HUB) ## record a hub's head in git: make anchor HUB=PATH
 	$(NEEDS_HUB)
 	@$(HARNESS) anchor -- "$$HUB"
-reproduce: $(LIGHT) $(FULL) ## run a hub's jobs again and compare: make reproduce HUB=PATH
+reproduce: $(LIGHT_FOR_HUB) $(FULL_FOR_HUB) ## run a hub's jobs again and compare: make reproduce HUB=PATH
 	$(NEEDS_HUB)
 	@.venv/bin/python -m harness reproduce -- "$$HUB"
-blocked: $(LIGHT) ## note a failed hub in docs/fix_plan.md: make blocked HUB=PATH
+blocked: $(LIGHT_FOR_HUB) ## note a failed hub in docs/fix_plan.md: make blocked HUB=PATH
 	$(NEEDS_HUB)
 	@$(HARNESS) blocked -- "$$HUB"
 

@@ -202,7 +202,7 @@ def _prepare(options: argparse.Namespace) -> int:
 
     design = reconstruction.get_study_design(options.study)
     preset = reconstruction.known_preset(design, options.preset)
-    root = Path(layout.scratch(design.initiative, preset))
+    root = prepare.scratch(design, preset, options.base)
     prepare.prepare_inputs(design, preset, root, options.base, terminal.say)
     return EXIT_OK
 
@@ -245,15 +245,18 @@ def _new_hub(options: argparse.Namespace) -> int:
 
 
 def _stage(options: argparse.Namespace) -> int:
-    from harness import resources, stages
+    from harness import provenance, resources, stages
 
     design = reconstruction.get_study_design(options.study)
+    checked = _checked(design, options)
+    if options.stage == "real-run":
+        provenance.require_packages()
     return stages.run(
         stages.StageRequest(
             stage=options.stage,
             hub=options.hub,
             design=design,
-            **_checked(design, options),
+            **checked,
             study_path=options.study or resources.DEFAULT_STUDY,
             base_npz=options.base,
             allow_missing_phase_d=options.allow_missing_phase_d,
@@ -275,11 +278,16 @@ def _checked(design: StudyDesign, options: argparse.Namespace) -> dict[str, Any]
     from harness import matrix
 
     reconstruction.parallel_from(options)
-    return {
+    checked = {
         "preset": reconstruction.known_preset(design, options.preset),
         "filters": matrix.check_filters(design, reconstruction.requested_filters(options)),
         "settings": reconstruction.settings_from(design, options),
     }
+    if options.base:
+        from harness import prepare
+
+        prepare.check_base(options.base)
+    return checked
 
 
 def _verify(options: argparse.Namespace) -> int:

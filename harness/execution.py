@@ -30,7 +30,14 @@ from harness.errors import (
     UsageError,
 )
 from harness.ledger import Ledger
-from harness.model import CellKey, Finding, Gate, ReconstructionJob, ReconstructionSettings
+from harness.model import (
+    CHILD,
+    CellKey,
+    Finding,
+    Gate,
+    ReconstructionJob,
+    ReconstructionSettings,
+)
 from harness.rules import finding
 
 EXCHANGED = ", but it lies under the other phase's root; are the roots exchanged?"
@@ -73,6 +80,8 @@ class Checked:
 def execute(request: Request, say: Say = print) -> int:
     """Do one run and return its exit code; raises HarnessError where nothing was launched."""
     plan = make_plan(request)
+    if not request.dry_run and _runs_the_child(request, plan):
+        provenance.require_packages()
     artifact_root = Path(request.roots.artifact)
     claim_artifact_root(artifact_root, plan)
     checked = check_plan(request, plan)
@@ -96,6 +105,12 @@ def execute(request: Request, say: Say = print) -> int:
     parallel = min(request.parallel, len(checked.plan.jobs))
     dispatch = Dispatch(ledger, child_argv, say, parallel)
     return dispatch.run(checked.plan.jobs, fail_fast=request.fail_fast)
+
+
+def _runs_the_child(request: Request, plan: matrix.Plan) -> bool:
+    """Tell whether jobs are for the real child, not for a program put in its place."""
+    jobs = (replace(job, program=request.program or job.program) for job in plan.jobs)
+    return any(CHILD in child_argv(job) for job in jobs)
 
 
 def make_plan(request: Request) -> matrix.Plan:

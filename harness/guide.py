@@ -133,9 +133,10 @@ def _reconstruction(words: Sequence[str], record: Mapping[str, Any]) -> Iterator
 
 def _named(option: str, value: str, record: Mapping[str, Any]) -> str:
     """Return a value by its name where it is the one that the stage had to give."""
-    preset = record["settings"]["preset"]
+    settings = record["settings"]
+    inputs = layout.inputs_folder(settings["preset"], settings["base_sha256"])
     root = ROOTS.get(option)
-    if root and re.fullmatch(rf"tmp/[^/]+/{re.escape(preset)}/{root}", value):
+    if root and re.fullmatch(rf"tmp/[^/]+/{re.escape(inputs)}/{root}", value):
         return root.upper()
     if option == "--artifact-root":
         folders = (layout.PLAN, layout.STAGE_DIRECTORIES[record["stage"]])

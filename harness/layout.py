@@ -81,9 +81,18 @@ def job_directory(key: CellKey) -> str:
     return f"dose_{key.dose_photons}/{key.view}/{key.split}"
 
 
-def scratch(initiative: str, preset: str) -> str:
-    """Return where generated inputs lie, relative to the repository's root."""
-    return f"tmp/{initiative}/{preset}"
+def scratch(initiative: str, preset: str, base_sha256: str | None = None) -> str:
+    """Return where generated inputs lie, relative to the repository's root.
+
+    base_sha256: of the base NPZ; inputs of each base lie apart, so that making one set leaves
+    alone what a run on another is reading.
+    """
+    return f"tmp/{initiative}/{inputs_folder(preset, base_sha256)}"
+
+
+def inputs_folder(preset: str, base_sha256: str | None) -> str:
+    """Return the name of the folder of a preset's inputs, made from a base or without one."""
+    return f"{preset}-base-{base_sha256[:12]}" if base_sha256 else preset
 
 
 def reports(initiative: str) -> str:

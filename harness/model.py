@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 LARGEST_SEED = 2**32 - 1  # of a reconstruction: numpy's legacy seed, which pty-chi sets
+# The module that reconstructs, and the packages that it cannot do without (POLICY-001).
+CHILD = "harness.jobs.ptychi_lsqml"
+CHILD_NEEDS = ("torch", "ptychi")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -105,4 +108,4 @@ class ReconstructionJob:
     gridsize: int = 1
     settings: ReconstructionSettings = field(default_factory=ReconstructionSettings)
     input_sha256: str = ""
-    program: tuple[str, ...] = ("-u", "-m", "harness.jobs.ptychi_lsqml")
+    program: tuple[str, ...] = ("-u", "-m", CHILD)

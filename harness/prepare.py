@@ -7,11 +7,14 @@ Source: docs/adr/0004-study-inputs.md
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -71,20 +74,52 @@ def prepare_inputs(
     made = not _unchanged(root, origin)
     if made:
         # All that can refuse a base comes first, so that older inputs stay as they are.
-        scene, frames = _to_one_photon(_scene(design, preset, given))
+        scene = _from_base(*given) if given else bases.embedded(preset, design.seeds)
+        scene, frames = _to_one_photon(scene)
         selections, left_out = _select(design, scene)
         try:
-            _clear(root, origin)
-            outputs = list(_make(design, scene, frames, selections, root))
-            facts = [dict(selection.facts) for selection in selections]
-            record = {**origin, "complete": True, "views": facts, "left_out": left_out}
-            files.write_json(root / RECORD, {**record, "outputs": outputs}, new=False)
+            with _held(root, say):
+                # Another process may have made them while this one waited.
+                made = not _unchanged(root, origin)
+                if made:
+                    _clear(root, origin)
+                    outputs = list(_make(design, scene, frames, selections, root))
+                    facts = [dict(selection.facts) for selection in selections]
+                    record = {**origin, "complete": True, "views": facts, "left_out": left_out}
+                    files.write_json(root / RECORD, {**record, "outputs": outputs}, new=False)
         except OSError as error:
             raise UsageError(
                 f"{root} cannot hold the inputs: {error.strerror}; make room or give another root"
             ) from None
     _report(root, made, say)
     return PreparedInputs(root / PHASE_C, root / PHASE_D, made)
+
+
+def scratch(design: StudyDesign, preset: str, base_npz: Path | None) -> Path:
+    """Return where a preset's inputs lie; those of a base lie apart, by the digest of its bytes."""
+    digest = files.sha256_or_none(base_npz) if base_npz else None
+    return Path(layout.scratch(design.initiative, preset, digest))
+
+
+def check_base(base_npz: Path) -> None:
+    """Raise InputInvalid with every finding where a file cannot be read as a base."""
+    _from_base(base_npz.name, _read(base_npz))
+
+
+@contextmanager
+def _held(root: Path, say: Callable[[str], object]) -> Iterator[None]:
+    """Make a root and hold it for one process at a time; waits for another that has it."""
+    root.mkdir(parents=True, exist_ok=True)
+    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"another process makes the inputs in {root}; waiting for it")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _preset(design: StudyDesign, name: str) -> Preset:
@@ -103,10 +138,7 @@ def _read(base_npz: Path) -> bytes:
         ) from None
 
 
-def _scene(design: StudyDesign, preset: Preset, given: tuple[str, bytes] | None) -> Base:
-    if given is None:
-        return bases.embedded(preset, design.seeds)
-    name, data = given
+def _from_base(name: str, data: bytes) -> Base:
     reading = npz.read_file(io.BytesIO(data), name)
     broken = [
         found

@@ -6,6 +6,7 @@ user, no variable that the harness did not set itself, no absolute path inside t
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import sys
@@ -15,7 +16,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from harness import files, layout
+from harness import files, layout, model
+from harness.errors import InputInvalid
 from harness.resources import REPOSITORY
 
 THREADS = {
@@ -77,6 +79,16 @@ def versions() -> dict[str, str | None]:
         except metadata.PackageNotFoundError:
             found[package] = None
     return found
+
+
+def require_packages() -> None:
+    """Raise InputInvalid where this interpreter lacks a package that the child needs."""
+    missing = [name for name in model.CHILD_NEEDS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputInvalid(
+            f"POLICY-001: no {', '.join(missing)} in {sys.executable}; build the environment that "
+            "reconstructs: make env"
+        )
 
 
 def host() -> dict[str, Any]:

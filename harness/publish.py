@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from harness import (
     records,
     report,
     resources,
+    seal,
     signing,
     statement,
     verify,
@@ -127,8 +129,23 @@ def list_hubs(reports: Path) -> list[str]:
             # A list must not fail for one bad hub; what is wrong with it is for verify to say.
             said = "DAMAGED, see what verify says"
         said = said or "no stage yet"
+        if _is_unfinished(marker.parent):
+            said += "; unsealed or half written, see what verify says"
         lines.append(f"{provenance.portable(marker.parent.absolute())}: {said}")
     return lines or [f"no hub under {reports}"]
+
+
+def _is_unfinished(root: Path) -> bool:
+    """Tell, without reading what a hub holds, whether its files are not those its seal lists."""
+    listed, malformed = seal.parse(hub.read_seal(root) or b"")
+    present = {
+        Path(folder, name).relative_to(root).as_posix()
+        for folder, _, names in os.walk(root)
+        for name in names
+    }
+    stages = {path.split("/")[0] for path in listed}
+    begun = {name for name in layout.FOLDERS.values() if (root / name).is_dir()}
+    return bool(malformed) or present != {*listed, layout.SEAL} or not begun <= stages
 
 
 def verdicts(read: records.Read) -> list[str]:

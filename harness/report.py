@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -38,7 +39,7 @@ def summary(read: Read) -> bytes:
         "## Findings applied",
         _policies(read, stages),
         "## Commands to repeat it",
-        *_commands(stages),
+        *commands(stages),
     ]
     return ("\n\n".join(parts) + "\n").encode()
 
@@ -217,20 +218,43 @@ def _policies(read: Read, stages: Sequence[tuple[str, Mapping[str, Any]]]) -> st
     return _bullets(f"{name}: {fact}. {FINDINGS[name]}" for name, fact in applied.items())
 
 
-def _commands(stages: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterable[str]:
+def commands(stages: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterable[str]:
+    """Yield the words and the commands that make such a hub again.
+
+    One call of nox makes one hub, so that stages in a row with the same settings share a call.
+    stages: (path, record) in the order in which they ran.
+    """
     yield (
         "At the commit above, in the repository's root, with "
         f"`AUTHORITATIVE_CMDS_DOC={layout.AUTHORITATIVE_COMMANDS}` set:"
     )
+    calls = [
+        (asked, [record["stage"].replace("-", "_") for _, record in group])
+        for asked, group in itertools.groupby(stages, key=lambda item: _asked(item[1]["settings"]))
+    ]
     lines = []
-    for _, record in stages:
-        settings = record["settings"]
-        options = [*_study(settings["study"]), *settings["options"]]
-        base = f"BASE={shlex.quote(settings['base'])} " if settings["base"] else ""
-        session = record["stage"].replace("-", "_")
-        line = f"{base}PRESET={settings['preset']} nox -s {session}"
-        lines.append(line + (f" -- {shlex.join(options)}" if options else ""))
+    for (_, before, after), sessions in calls:
+        hub = "HUB=PATH/TO/HUB " if lines else ""
+        lines.append(f"{hub}{before} nox -s {' '.join(sessions)}{after}")
     yield "```bash\n" + "\n".join(lines) + "\n```"
+    if len(lines) > 1:
+        yield "`PATH/TO/HUB` is the hub that the first line makes; nox says where it lies."
+    if any(record["settings"]["base"] for _, record in stages):
+        digests = dict.fromkeys(digest for (digest, _, _), _ in calls if digest)
+        known = ", then ".join(f"sha256 `{digest}`" for digest in digests)
+        yield (
+            "`PATH/TO` in `BASE` is the folder where the base NPZ lies; no hub holds a base"
+            + (f". It is the file of {known}." if known else ", and this one was never read.")
+        )
+
+
+def _asked(settings: Mapping[str, Any]) -> tuple[str | None, str, str]:
+    """Return a base's digest, and what stands before and after a call's sessions."""
+    name = settings["base"]
+    base = f"BASE={shlex.quote(f'PATH/TO/{name}')} " if name else ""
+    options = [*_study(settings["study"]), *settings["options"]]
+    after = f" -- {shlex.join(options)}" if options else ""
+    return settings["base_sha256"], f"{base}PRESET={settings['preset']}", after
 
 
 def _study(path: str) -> list[str]:

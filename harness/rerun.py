@@ -77,6 +77,7 @@ def reproduce(root: Path, wanted: Sequence[str], say: Say) -> int:
     Raises UsageError, HubDamaged, NothingSelected or InputInvalid before anything is written.
     """
     original = open_original(root, wanted)
+    provenance.require_packages()
     checked = _check_inputs(original)
     broken = rules.errors(item for found in checked.findings.values() for item in found)
     if broken:

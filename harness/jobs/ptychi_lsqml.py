@@ -32,13 +32,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _reconstruct(request: Request) -> int:
+    from harness import provenance
     from harness.jobs import attest, intake, outputs, truth
 
     clock = attest.Clock.start()
+    provenance.require_packages()
     folder = outputs.fresh_folder(request.output_dir)
     scan = intake.read(request.input_npz)
     with attest.recorded_warnings() as warnings:
-        task = _task(request, scan)
+        try:
+            task = _task(request, scan)
+        except ImportError as error:
+            said = " ".join(str(error).split())
+            raise InputInvalid(f"POLICY-001: {said}; build the environment: make env") from None
         initial_object = attest.name_initial_object(task, scan)
         failure = _run(task, request.num_epochs)
     run = attest.read_off(task, initial_object, failure, tuple(warnings))

@@ -67,6 +67,7 @@ class StageRequest:
 class Stage:
     """A stage while it runs: where it writes, what it was given, what it has found so far.
 
+    base_sha256: of the base NPZ as the stage begins.
     document: the manifest of a run as its gates saw it.  plan: how the plan it follows is cited.
     """
 
@@ -76,6 +77,7 @@ class Stage:
     roots: matrix.Roots
     watch: Watch
     started_at: str
+    base_sha256: str | None
     gates: list[Gate] = field(default_factory=list)
     interrupted: bool = False
     refused: HarnessError | None = None
@@ -103,8 +105,10 @@ def run_stage(request: StageRequest, step: Step) -> int:
         started, clock = provenance.iso_now(), time.monotonic()
         watch = Watch(request.repository, request.study_path)
         _keep_guide(request, folder)
-        roots = _roots(request, folder)
-        stage = Stage(request, folder, Transcript(request.hub), roots, watch, started)
+        base_sha256 = files.sha256_or_none(request.base_npz) if request.base_npz else None
+        roots = _roots(request, folder, base_sha256)
+        transcript = Transcript(request.hub)
+        stage = Stage(request, folder, transcript, roots, watch, started, base_sha256)
         stage.transcript.open(folder / step.first_log)
         stage.transcript.say(f"# stage {request.stage} started {started}")
         _carry_out(stage, step)
@@ -144,7 +148,7 @@ def _gate_and_run(stage: Stage, step: Step) -> None:
     prepare.prepare_inputs(
         request.design,
         request.preset,
-        Path(layout.scratch(request.design.initiative, request.preset)),
+        _scratch(request, stage.base_sha256),
         request.base_npz,
         stage.transcript.say,
     )
@@ -186,8 +190,12 @@ def _close_gates(stage: Stage) -> list[Gate]:
     return closed
 
 
-def _roots(request: StageRequest, folder: Path) -> matrix.Roots:
-    inputs = Path(layout.scratch(request.design.initiative, request.preset))
+def _scratch(request: StageRequest, base_sha256: str | None) -> Path:
+    return Path(layout.scratch(request.design.initiative, request.preset, base_sha256))
+
+
+def _roots(request: StageRequest, folder: Path, base_sha256: str | None) -> matrix.Roots:
+    inputs = _scratch(request, base_sha256)
     return matrix.Roots(inputs / "phase_c", inputs / "phase_d", folder)
 
 
@@ -209,7 +217,7 @@ def _record(stage: Stage, elapsed_s: float) -> dict[str, Any]:
         "findings": [],
         "tests": None,
         "plan": stage.plan,
-        "settings": _settings(request),
+        "settings": _settings(request, stage.base_sha256),
         "policies": _policies(request.stage),
         "git": git,
         "code_sha256": canonical.digest(stage.watch.before["code"]),
@@ -240,13 +248,13 @@ def _record_surroundings(stage: Stage) -> dict[str, Any]:
     return git
 
 
-def _settings(request: StageRequest) -> dict[str, Any]:
+def _settings(request: StageRequest, base_sha256: str | None) -> dict[str, Any]:
     return {
         "preset": request.preset,
         "base": request.base_npz.name if request.base_npz else None,
         "study": provenance.portable(request.study_path),
         "study_sha256": manifest.study_record(request.design)["sha256"],
-        "base_sha256": _digest(request.base_npz),
+        "base_sha256": base_sha256,
         "filters": {name: list(values) for name, values in request.filters.items()},
         "options": list(request.words),
         "tests": asdict(request.design.tests),
@@ -256,10 +264,6 @@ def _settings(request: StageRequest) -> dict[str, Any]:
 def _policies(stage: str) -> list[str]:
     """Return the policies that a stage exercises; only a real run needs torch."""
     return [name for name in POLICIES if name != "POLICY-001" or stage == "real-run"]
-
-
-def _digest(path: Path | None) -> str | None:
-    return files.sha256_file(path) if path and path.is_file() else None
 
 
 def _refused(error: HarnessError | None) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import cli, layout, reconstruction
+from harness import cli, layout, model, publish, reconstruction
 from tests import npz_files, small_tree
 from tests.small_tree import digests
 
@@ -35,10 +35,12 @@ def reconstruct(inputs, artifact_root, *words):
 
 
 def reconstruct_here(capfd, inputs, artifact_root, *words):
-    """Run the study's command in this process, for what need not be a process of its own."""
+    """Run the study's command in this process, as if the child's packages were there."""
     argv = ["--phase-c-root", inputs / "phase_c", "--phase-d-root", inputs / "phase_d"]
     argv += ["--artifact-root", artifact_root, *words]
-    return small_tree.call(reconstruction.main, capfd, argv)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model, "CHILD_NEEDS", ())
+        return small_tree.call(reconstruction.main, capfd, argv)
 
 
 def assert_refused(done, code, *words):
@@ -141,7 +143,9 @@ def one_input(made_inputs, tmp_path):
     return root
 
 
-def test_broken_inputs_are_all_named_with_their_rules_and_nothing_is_launched(inputs, tmp_path):
+def test_broken_inputs_are_all_named_with_their_rules_and_nothing_is_launched(
+    inputs, tmp_path, capfd
+):
     """Each cell of a run has an input that is broken in another way."""
     places = sorted(path for path in inputs.rglob("*.npz"))[: len(BROKEN)]
     broken = dict(zip(places, BROKEN.values(), strict=True))
@@ -149,7 +153,7 @@ def test_broken_inputs_are_all_named_with_their_rules_and_nothing_is_launched(in
         damage(path)
     before = digests(inputs)
 
-    done = reconstruct(inputs, tmp_path / "out")
+    done = reconstruct_here(capfd, inputs, tmp_path / "out")
 
     assert_refused(done, 3, "nothing is launched")
     lines = done.stderr.splitlines()
@@ -321,9 +325,9 @@ def test_nothing_selected_is_an_end_of_its_own_with_every_reason(made_inputs, tm
 def test_an_artifact_root_that_cannot_serve_is_refused(made_inputs, tmp_path, capfd):
     file = tmp_path / "file"
     file.write_text("mine")
-    assert_refused(reconstruct(made_inputs, file, *ONE_CELL), 2, str(file), "is a file", "folder")
     (tmp_path / "loop").symlink_to("loop")
     for root, said in (
+        (file, "is a file; name a folder"),
         (file / "below", "cannot be made"),
         (tmp_path / ("long" * 100), "File name too long"),
         (tmp_path / "loop", "cannot be made"),
@@ -453,6 +457,20 @@ def stage(tree, hub, name="dry-run", *words, child=""):
     return small_tree.run(tree, "harness", "stage", name, *words, child=child)
 
 
+def test_a_real_run_without_the_child_s_packages_leaves_the_hub_as_it_is(tree, small_hub):
+    model = tree / "harness" / "model.py"
+    text = model.read_text()
+    assert text.count("CHILD_NEEDS = ()") == 1
+    model.write_text(text.replace("CHILD_NEEDS = ()", 'CHILD_NEEDS = ("no_such_package",)'))
+    before = digests(small_hub)
+
+    done = stage(tree, small_hub, "real-run")
+
+    assert_refused(done, 3, "POLICY-001", "no_such_package", "make env")
+    assert len(done.stderr.splitlines()) == 1
+    assert digests(small_hub) == before
+
+
 def test_a_hub_that_has_the_stage_keeps_it(tree, small_hub):
     before = digests(small_hub)
 
@@ -514,6 +532,29 @@ def test_a_damaged_hub_takes_no_stage_and_does_not_verify(
     assert digests(small_hub) == before
 
 
+UNTOLD = ("changed", "a link inside")
+
+
+def an_empty_stage(hub):
+    (hub / "collect").mkdir()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [*(damage for name, (damage, _, _) in DAMAGED.items() if name not in UNTOLD), an_empty_stage],
+)
+def test_a_hub_whose_files_are_not_those_of_its_seal_is_listed_as_such(tree, damage):
+    hub = small_tree.new_hub(tree)
+    assert small_tree.run_stage(tree, hub, "dry-run") == 0
+    reports = tree / layout.reports(small_tree.INITIATIVE)
+    assert publish.list_hubs(reports)[0].endswith(": dry-run pass")
+    damage(hub)
+
+    (line,) = publish.list_hubs(reports)
+
+    assert line.endswith(": dry-run pass; unsealed or half written, see what verify says")
+
+
 def test_a_stage_folder_without_its_record_takes_no_second_try(tree, small_hub):
     (small_hub / "collect").mkdir()
 
@@ -549,6 +590,27 @@ def test_a_stage_with_a_value_that_cannot_be_leaves_the_hub_as_it_is(tree, small
 
     assert_refused(done, 2, *said)
     assert digests(small_hub) == before
+
+
+@pytest.mark.parametrize("command", ["new-hub", "stage"])
+def test_a_base_that_is_none_is_refused_before_there_is_a_hub_or_a_stage(
+    tree, small_hub, capfd, monkeypatch, command
+):
+    monkeypatch.chdir(tree)
+    Path("text.npz").write_text("no archive\n")
+    np.savez("other.npz", a=np.ones(3))
+    words = ["stage", "collect", "--hub", small_hub] if command == "stage" else ["new-hub"]
+    before = digests(small_hub)
+    for name, said in (
+        ("nowhere.npz", ("cannot be read", "No such file")),
+        (".", ("cannot be read", "Is a directory")),
+        ("text.npz", ("[npz.not-a-zip]",)),
+        ("other.npz", ("[inputs.base]", "objectGuess")),
+    ):
+        done = small_tree.call(cli.main, capfd, [*words, "--preset=smoke", f"--base={name}"])
+        assert_refused(done, 3, name, *said)
+    assert digests(small_hub) == before
+    assert not Path(layout.reports(small_tree.INITIATIVE)).exists()
 
 
 def test_verify_of_what_is_no_hub_says_so(tmp_path, capfd):

@@ -190,6 +190,18 @@ def test_a_target_that_needs_a_hub_says_so(tree, target):
     assert calls(tree) == []
 
 
+@pytest.mark.parametrize("target", ["verify", "anchor", "blocked", "reproduce"])
+def test_a_target_that_needs_a_hub_says_so_before_it_builds_anything(tree, target):
+    for environment in (".venv-light", ".venv"):
+        (tree / environment / "stamp").unlink()
+    done = run(tree, "make", target, "PYTHON=./builder", "HUB=", check=False)
+    assert done.returncode == 2
+    assert f"make {target} HUB=PATH" in done.stderr
+    assert calls(tree) == []
+    run(tree, "make", target, "PYTHON=./builder", "HUB=$(error broken)", check=False)
+    assert calls(tree)[0] == ["./builder", "requirements/environment.py", "light"]
+
+
 @pytest.mark.parametrize("attack", [ATTACKS[:8], ATTACKS[8:]])
 @pytest.mark.parametrize("given_as", ["arguments", "environment"])
 def test_make_hands_values_on_as_typed_and_never_runs_them(tree, attack, given_as):

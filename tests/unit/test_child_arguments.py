@@ -1,5 +1,6 @@
 """What of the child can be shown without torch: its arguments, its geometry, its bookkeeping."""
 
+import os
 import subprocess
 import sys
 
@@ -250,3 +251,41 @@ def test_a_torch_older_than_the_policy_asks_for_is_refused(version):
 @pytest.mark.parametrize("version", ["2.2.0", "2.15.0+cu130", "3.0.0"])
 def test_a_torch_that_the_policy_asks_for_is_taken(version):
     ptychi_lsqml.require_torch(version)
+
+
+@pytest.mark.parametrize("gone", [("torch",), ("ptychi",), ("torch", "ptychi")])
+def test_without_its_packages_the_child_says_so_in_one_line_and_writes_nothing(tmp_path, gone):
+    code = (
+        "import sys\n"
+        "stand_in = type(sys)('stand_in')\n"
+        "stand_in.__spec__ = stand_in\n"
+        f"sys.modules |= dict(torch=stand_in, ptychi=stand_in) | dict.fromkeys({gone})\n"
+        "from harness.jobs import ptychi_lsqml as child\n"
+        "sys.exit(child.main(sys.argv[1:]))\n"
+    )
+    words = ["--input-npz", str(tmp_path / "x.npz"), "--output-dir", str(tmp_path / "out")]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: POLICY-001: no {', '.join(gone)} in ")
+    assert line.endswith(": make env")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_package_that_is_there_and_cannot_be_imported_is_named_in_one_line(tmp_path, arrays):
+    np.savez(tmp_path / "x.npz", **arrays)
+    for name in ("torch", "ptychi"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise ImportError('no libcuda.so')")
+    argv = [sys.executable, "-m", "harness.jobs.ptychi_lsqml", "--seed", "1"]
+    done = subprocess.run(
+        [*argv, "--input-npz", tmp_path / "x.npz", "--output-dir", tmp_path / "out"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    assert done.stderr == "error: POLICY-001: no libcuda.so; build the environment: make env\n"

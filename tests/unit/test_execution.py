@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
 
 import pytest
 
-from harness import execution, layout, matrix, reconstruction
+from harness import execution, layout, matrix, model, reconstruction
 from harness.errors import InputInvalid, NothingSelected, UsageError
 from harness.model import ReconstructionSettings
 from tests import small_tree
@@ -64,6 +66,21 @@ def test_the_manifest_is_there_with_every_job_planned_before_the_first_is_launch
 
     assert execution.execute(make_request(), say) == 0
     assert seen == [["planned", "planned"], ["succeeded", "planned"]]
+
+
+def test_without_the_child_s_packages_a_real_run_is_refused_before_it_writes(
+    design, made_inputs, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(model, "CHILD_NEEDS", ("numpy", "no_such_package", "nor_this"))
+    roots = matrix.Roots(made_inputs / "phase_c", made_inputs / "phase_d", tmp_path / "out")
+    request = execution.Request(design, roots, matrix.check_filters(design, {}))
+    with pytest.raises(InputInvalid) as caught:
+        execution.execute(request)
+    said = f"POLICY-001: no no_such_package, nor_this in {sys.executable}"
+    assert str(caught.value).startswith(said)
+    assert "make env" in str(caught.value)
+    assert not (tmp_path / "out").exists()
+    assert execution.execute(replace(request, dry_run=True)) == 0
 
 
 def test_a_job_s_own_log_says_what_was_asked_and_how_it_was_judged(make_request, tmp_path):

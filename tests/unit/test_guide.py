@@ -143,8 +143,9 @@ def test_verify_finds_a_guide_or_command_that_was_changed_afterwards(
     assert expected <= {(item.rule, item.where) for item in findings(hub_to_attack)}
 
 
-def form(*argv, stage="green", options=()):
-    record = {"stage": stage, "settings": {"preset": "smoke", "options": list(options)}}
+def form(*argv, stage="green", options=(), base_sha256=None):
+    settings = {"preset": "smoke", "base_sha256": base_sha256, "options": list(options)}
+    record = {"stage": stage, "settings": settings}
     return " ".join(guide.form({"argv": list(argv)}, record))
 
 
@@ -176,3 +177,12 @@ def test_a_place_has_its_name_only_where_it_is_the_one_that_the_stage_had_to_giv
     program = ("python", "-u", "-m", "harness.reconstruction")
     said = form(*program, *words, stage="dry-run", options=("--dose", "1000"))
     assert said == f"python -m harness.reconstruction {expected}"
+
+
+def test_inputs_of_a_base_have_their_name_where_they_are_those_of_the_base_recorded():
+    digest = "0123456789abcdef" * 4
+    words = ("python", "-m", "harness.reconstruction", "--phase-c-root")
+    place = "tmp/S/smoke-base-0123456789ab/phase_c"
+    assert form(*words, place, stage="dry-run", base_sha256=digest).endswith(" PHASE_C")
+    for given, recorded in ((place, None), (place, "f" * 64), ("tmp/S/smoke/phase_c", digest)):
+        assert form(*words, given, stage="dry-run", base_sha256=recorded).endswith(given)

@@ -5,8 +5,10 @@ import hashlib
 import io
 import json
 import re
+import threading
 import tomllib
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,6 +91,7 @@ def base_arrays(frame_px=32):
 
 def save_base(path, **changes):
     arrays = {**base_arrays(), **changes}
+    path.parent.mkdir(exist_ok=True)
     np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
     return path
 
@@ -395,6 +398,43 @@ def test_another_base_makes_other_inputs_and_the_same_base_none(study, tmp_path)
     save_base(path, objectGuess=np.ones((72, 75), complex))
     assert make(study, tmp_path / "root", base_npz=path).made
     assert make(study, tmp_path / "root").made
+
+
+def test_inputs_of_each_base_have_a_folder_of_their_own(study, tmp_path):
+    one, other = save_base(tmp_path / "a.npz"), save_base(tmp_path / "b" / "a.npz", more=np.ones(1))
+    same = save_base(tmp_path / "copy.npz")
+    digest = hashlib.sha256(one.read_bytes()).hexdigest()
+    scratch = layout.scratch(study.initiative, "smoke")
+    assert prepare.scratch(study, "smoke", None) == Path(scratch)
+    assert prepare.scratch(study, "smoke", one) == Path(f"{scratch}-base-{digest[:12]}")
+    assert prepare.scratch(study, "smoke", same) == prepare.scratch(study, "smoke", one)
+    assert prepare.scratch(study, "smoke", other) != prepare.scratch(study, "smoke", one)
+
+
+def test_two_who_prepare_the_same_inputs_make_them_once(study, tmp_path, monkeypatch):
+    root = tmp_path / "root"
+    whole_make, began, waits = prepare._make, threading.Event(), threading.Event()
+    answers, said = [], []
+
+    def make_slowly(*words):
+        began.set()
+        assert waits.wait(20), "nobody waited for the first to end"
+        yield from whole_make(*words)
+
+    def second_says(line):
+        said.append(line)
+        waits.set()
+
+    monkeypatch.setattr(prepare, "_make", make_slowly)
+    first = threading.Thread(target=lambda: answers.append(make(study, root)))
+    first.start()
+    assert began.wait(20)
+    second = prepare.prepare_inputs(study, "tiny", root, say=second_says)
+    first.join()
+    assert [answer.made for answer in answers] == [True]
+    assert not second.made
+    assert "another process" in said[0]
+    assert "unchanged" in said[1]
 
 
 def test_a_base_with_one_probe_mode_and_other_arrays_is_taken(study, tmp_path):

@@ -16,6 +16,7 @@ from harness import (
     hub,
     layout,
     manifest,
+    model,
     publish,
     reproduction,
     rerun,
@@ -57,6 +58,7 @@ def reproduce(tree, complete_hub, monkeypatch, capfd):
         monkeypatch.setenv(small_tree.CHILD_WORDS, child)
         monkeypatch.setenv("PYTHONPATH", str(tree))
         monkeypatch.setattr(rerun, "REPOSITORY", tree)
+        monkeypatch.setattr(model, "CHILD_NEEDS", getattr(work, "needs", ()))
         monkeypatch.setattr(dispatch.Dispatch, "run", run_and_meanwhile)
         code = cli.main(["reproduce", str(root), *words])
         said = capfd.readouterr()
@@ -101,6 +103,17 @@ def test_all_jobs_that_succeeded_are_run_again_and_are_identical(reproduce, comp
     assert f"{JOB}: identical" in said
     assert f"head sha256 {hub.head(made)}" in said
     assert str(complete_hub.parent) not in (made / RECORD).read_text()
+
+
+def test_without_the_child_s_packages_nothing_is_run_again_and_no_hub_is_left(
+    reproduce, complete_hub
+):
+    reproduce.needs = ("numpy", "no_such_package")
+    code, made, said = reproduce(complete_hub)
+    assert (code, made) == (3, None)
+    assert said.startswith("error: POLICY-001: no no_such_package in ")
+    assert "make env" in said
+    assert len(said.splitlines()) == 1
 
 
 def test_one_job_can_be_chosen_and_the_others_are_skips(reproduced):

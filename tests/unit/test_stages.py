@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness import cli, hub, layout, publish, resources, verify
 from harness.errors import UsageError
 from harness.stages import frame
 from tests import npz_files, small_tree
+from tests.unit.test_prepare import save_base
 from tests.unit.test_runner import is_alive, wait_until
 
 JOB = "real_run/dose_1000/baseline/train"
@@ -72,6 +75,7 @@ def test_the_summary_of_a_hub_has_verdicts_jobs_skips_hardware_and_commands(comp
     assert "14 skipped" in text
     assert "view sparse not requested" in text
     assert "DATA-001" in text
+    assert re.search(r"\n```bash\nPRESET=smoke nox -s red green collect dry_run", text)
     assert "nox -s real_run" in text
     assert not (complete_hub / "docs" / "blocker.md").exists()
 
@@ -159,11 +163,28 @@ def test_a_closed_gate_ends_the_stage_with_3_and_a_blocker_that_is_noted_once(tr
 
 
 def test_a_stage_that_is_refused_on_its_way_is_recorded_as_such(tree, new_hub):
-    words = ("--hub", new_hub, "--preset", "smoke", "--base", tree / "gone.npz")
+    in_a_line = save_base(tree / "mine.npz", ycoords=np.full(50, 30.0))
+    words = ("--hub", new_hub, "--preset", "smoke", "--base", in_a_line)
     done = small_tree.run(tree, "harness", "stage", "collect", *words)
-    assert done.returncode == 3
+    assert done.returncode == 3, done.stdout + done.stderr
     record = read(new_hub / "collect" / "stage.json")
-    assert "gone.npz" in record["refused"]["message"]
+    assert "cannot be split along y" in record["refused"]["message"]
+    assert findings(new_hub) == ()
+
+
+def test_a_stage_with_a_base_leaves_the_inputs_of_others_as_they_are(tree, new_hub):
+    scratch = tree / layout.scratch(small_tree.INITIATIVE, "smoke")
+    before = small_tree.digests(scratch)
+    base = next(scratch.glob("phase_c/dose_1000/patched_train.npz"))
+    base = Path(shutil.copy(base, tree / "mine.npz"))
+    words = ("--hub", new_hub, "--preset", "smoke", "--base", base)
+    done = small_tree.run(tree, "harness", "stage", "dry-run", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert small_tree.digests(scratch) == before
+    settings = read(new_hub / "cli" / "stage.json")["settings"]
+    own = scratch.with_name(f"smoke-base-{settings['base_sha256'][:12]}")
+    assert (own / "phase_c").is_dir()
+    assert "BASE=PATH/TO/mine.npz " in (new_hub / "docs" / "summary.md").read_text()
     assert findings(new_hub) == ()
 
 
