@@ -54,7 +54,7 @@ def _is_structural(found: Finding) -> bool:
     if parts[:1] == ["arrays"] and len(parts) > 1:
         return len(parts) == 2 or parts[2] not in ("dtype", "shape")
     return parts[:1] not in (["arrays"], ["metadata"], ["unreadable"]) or (
-        parts == ["arrays"] and not found.expected.startswith("required")
+        parts == ["arrays"] and not found.expected.startswith("the key ")
     )
 
 
