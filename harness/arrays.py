@@ -94,12 +94,15 @@ class FrameSummary:
 
     whole_counts: every squared amplitude is a whole number, within 0.01 and the rounding that
     single precision gives the brightest of its chunk.  whole_amplitudes: every amplitude is
-    itself a whole number and at least 100 of them are 2 or more, which square roots of photon
-    counts are not.
+    itself a whole number, as closely, and at least 100 of them are 2 or more, which square roots
+    of photon counts are not.  corner_light_fraction: of all light, what lies in the four corner
+    squares of a quarter of the side each.  Source: docs/data_contracts.md
     """
 
-    def __init__(self, frame_values: int) -> None:
-        self._frame_values = frame_values
+    def __init__(self, frame_shape: tuple[int, ...]) -> None:
+        self._frame_shape = frame_shape
+        # Takes its size from what was read, never from what a header claims.
+        self._light: np.ndarray | float = 0.0
         self._photons: list[np.ndarray] = []
         self._whole_counts = True
         self._whole_amplitudes = True
@@ -111,18 +114,16 @@ class FrameSummary:
         if not (finite and self._finite):
             self._finite = False
             return
-        frames = chunk.astype(np.float64).reshape(-1, self._frame_values)
+        frames = chunk.astype(np.float64).reshape(-1, math.prod(self._frame_shape))
         if self._whole_amplitudes:
-            self._whole_amplitudes = bool((np.rint(frames) == frames).all())
+            self._whole_amplitudes = _are_whole(frames)
             self._above_one += int(np.count_nonzero(frames >= 2))
         with np.errstate(over="ignore", invalid="ignore"):
             np.square(frames, out=frames)
             self._photons.append(frames.sum(axis=1))
+            self._light += frames.sum(axis=0)
             if self._whole_counts:
-                off = np.rint(frames)
-                off -= frames
-                allowed = COUNT_TOLERANCE + SINGLE_PRECISION_SQUARE * frames.max()
-                self._whole_counts = bool(max(off.max(), -off.min()) <= allowed)
+                self._whole_counts = _are_whole(frames)
 
     def as_record(self) -> dict[str, Any]:
         """Return the photon statistics; null where there is no frame or no finite number."""
@@ -138,7 +139,25 @@ class FrameSummary:
             "empty_frames": int(np.count_nonzero(photons == 0)) if known else None,
             "whole_counts": self._whole_counts if known else None,
             "whole_amplitudes": whole if known else None,
+            "corner_light_fraction": self._corner_fraction() if known else None,
         }
+
+    def _corner_fraction(self) -> float | None:
+        """Return what share of the light lies in the corners, or None where that means nothing."""
+        light = np.reshape(self._light, self._frame_shape)
+        if light.shape[0] != light.shape[1] or not light.any():
+            return None
+        quarter_px = light.shape[0] // 4
+        edges = np.r_[:quarter_px, light.shape[0] - quarter_px : light.shape[0]]
+        with np.errstate(over="ignore", invalid="ignore"):
+            return finite_or_none(light[np.ix_(edges, edges)].sum() / light.sum())
+
+
+def _are_whole(values: np.ndarray) -> bool:
+    off = np.rint(values)
+    off -= values
+    allowed = COUNT_TOLERANCE + SINGLE_PRECISION_SQUARE * values.max()
+    return bool(max(off.max(), -off.min()) <= allowed)
 
 
 def position_statistics(positions_px: np.ndarray | None) -> dict[str, Any]:

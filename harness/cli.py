@@ -208,7 +208,7 @@ def _prepare(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from harness import contract, npz, provenance, resources, rules
+    from harness import contract, npz, provenance, resources, rules, wording
 
     found = []
     for path in options.files:
@@ -218,14 +218,16 @@ def _check(options: argparse.Namespace) -> int:
             found += contract.check(reading.description, schema=resources.schema("npz_input"))
     broken = rules.errors(found)
     if broken:
-        raise InputInvalid(f"DATA-001 is broken {len(broken)} times", found)
+        times = wording.counted(len(broken), "time")
+        raise InputInvalid(f"DATA-001 is broken {times}", found)
     if options.format == "json":
         document = {"error": None, "findings": [item.as_record() for item in found]}
         terminal.say(json.dumps(document, indent=2))
         return EXIT_OK
     for item in found:
         terminal.say(rules.as_text(item))
-    terminal.say(f"{len(options.files)} files keep DATA-001")
+    files = wording.counted(len(options.files), "file")
+    terminal.say(f"{files} {'keeps' if len(options.files) == 1 else 'keep'} DATA-001")
     return EXIT_OK
 
 
@@ -318,7 +320,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _holds(root: Path, outside: tuple[Finding, ...] = ()) -> int:
     """Return how many files a hub has; HubDamaged with all findings where it does not hold."""
-    from harness import hub, publish, resources, verify
+    from harness import hub, publish, resources, verify, wording
     from harness.errors import UsageError
 
     if not root.is_dir():
@@ -326,7 +328,8 @@ def _holds(root: Path, outside: tuple[Finding, ...] = ()) -> int:
     entries = hub.entries(root)
     found = (*outside, *verify.verify(entries, publish.reader(root), resources.schema))
     if found:
-        raise HubDamaged(f"hub {root} does not hold: {len(found)} findings", found)
+        count = wording.counted(len(found), "finding")
+        raise HubDamaged(f"hub {root} does not hold: {count}", found)
     return len(entries)
 
 

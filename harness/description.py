@@ -64,7 +64,7 @@ def statistics(
     diameter_px = disc_diameter_px(kept.get("probeGuess"))
     return {
         **frame_size(records.get("diffraction")),
-        **(photons or arrays.FrameSummary(0).as_record()),
+        **(photons or arrays.FrameSummary((0, 0)).as_record()),
         **arrays.position_statistics(positions_px),
         "disc_diameter_px": diameter_px,
         **overlap(positions_px, diameter_px, (metadata or {}).get("neighbor_count")),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness import canonical, layout, manifest, records
+from harness import canonical, layout, manifest, records, wording
 from harness.model import CellKey
 from harness.records import Read
 
@@ -65,12 +65,13 @@ def as_text(record: Record) -> list[str]:
     lines = [f"{name}: {hub['path']}, head {hub['head']}" for name, hub in record["hubs"].items()]
     stages = [place for place in record["compared"] if place.startswith("stage ")]
     cells = len(record["compared"]) - len(stages) - 1
-    lines.append(f"compared: {', '.join(stages) or 'no stage'}; {cells} cells of runs")
+    of_runs = wording.counted(cells, "cell")
+    lines.append(f"compared: {', '.join(stages) or 'no stage'}; {of_runs} of runs")
     for kind in KINDS:
         found = [item for item in record["differences"] if item["kind"] == kind]
         lines.append(f"{kind}: {_counted(len(found))}")
         for item in found:
-            a, b = (canonical.short(item[side]) for side in ("a", "b"))
+            a, b = (wording.said(item[side]) for side in ("a", "b"))
             lines.append(f"  {item['what']}: {a} -> {b} ({_shown_places(item['where'])})")
     return [*lines, _counted(len(record["differences"]))]
 

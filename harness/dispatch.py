@@ -13,6 +13,7 @@ from harness import evidence, files, joblog, layout, manifest, provenance, rules
 from harness.errors import EXIT_FAILED, EXIT_OK, JobFailed
 from harness.ledger import Ledger
 from harness.model import ReconstructionJob
+from harness.wording import counted
 
 Say = Callable[[str], object]
 MakeArgv = Callable[[ReconstructionJob], list[str]]
@@ -47,7 +48,7 @@ class Dispatch:
         turns = [partial(self._take_turn, job, fail_fast) for job in jobs]
         succeeded = runner.side_by_side(turns, self.parallel, self.stop)
         failed, left = succeeded.count(False), succeeded.count(None)
-        self.say(f"{len(jobs)} jobs, {failed} failed, {left} not launched")
+        self.say(f"{counted(len(jobs), 'job')}, {failed} failed, {left} not launched")
         return EXIT_FAILED if failed else EXIT_OK
 
     def _take_turn(self, job: ReconstructionJob, fail_fast: bool) -> bool | None:

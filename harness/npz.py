@@ -210,7 +210,7 @@ def _read_member(
         _check_header(header, info.file_size - header.length_bytes)
         summary = arrays.ArraySummary(header.dtype, header.shape)
         is_frames = key == "diffraction" and len(header.shape) == 3 and header.dtype.kind in "fiub"
-        frames = arrays.FrameSummary(math.prod(header.shape[1:])) if is_frames else None
+        frames = arrays.FrameSummary(header.shape[1:]) if is_frames else None
         chunks = []
         for chunk in _chunks(member, header):
             finite = summary.add(chunk)

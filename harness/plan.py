@@ -10,6 +10,7 @@ from harness.manifest import PLANNED_FACTS
 from harness.model import CellKey, Finding
 from harness.records import Read
 from harness.rules import finding
+from harness.wording import said
 
 RULE = "stage.plan"
 
@@ -66,10 +67,14 @@ def findings(record: Mapping[str, Any], read: Read) -> tuple[Finding, ...]:
 def _settings(
     planned: Mapping[str, Any], document: Mapping[str, Any], where: str
 ) -> Iterable[Finding]:
-    for group in ("initiative", "settings"):
-        if planned[group] != document[group]:
-            expected, found = canonical.short(planned[group]), canonical.short(document[group])
-            yield _found(where, f"/{group}", expected, found)
+    """Yield each fact of the whole run that differs, by itself."""
+    if planned["initiative"] != document["initiative"]:
+        yield _found(where, "/initiative", planned["initiative"], document["initiative"])
+    settings = planned["settings"], document["settings"]
+    for name in sorted({*settings[0], *settings[1]}):
+        one, other = (group.get(name) for group in settings)
+        if one != other:
+            yield _found(where, f"/settings/{name}", said(one), said(other))
 
 
 def _jobs(planned: Mapping[str, Any], document: Mapping[str, Any], where: str) -> Iterable[Finding]:
@@ -82,7 +87,7 @@ def _jobs(planned: Mapping[str, Any], document: Mapping[str, Any], where: str) -
         for name in PLANNED_FACTS:
             if known[key][name] != job[name]:
                 pointer = f"/jobs ({key})/{name}"
-                yield _found(where, pointer, str(known[key][name]), str(job[name]))
+                yield _found(where, pointer, said(known[key][name]), said(job[name]))
 
 
 def _key(job: Mapping[str, Any]) -> CellKey:

@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.model import Finding
 from harness.rules import finding
+from harness.wording import said
 
 REQUIRED_OUTPUTS = ("reconstruction.npz",)
 # What lies beside the attested outputs: the attestation itself, and the harness's own logs.
@@ -51,7 +52,7 @@ def compare(
         ),
     }
     found = [
-        finding(rule, where=where, pointer=place, expected=str(wanted), found=str(did))
+        finding(rule, where=where, pointer=place, expected=said(wanted), found=said(did))
         for rule, (place, wanted, did) in facts.items()
         if wanted != did
     ]
@@ -88,7 +89,7 @@ def check_itself(attestation: Mapping[str, Any], *, where: str) -> list[Finding]
         if option in changed
     }
     return [
-        finding("attest.itself", where=where, pointer=place, expected=str(one), found=str(other))
+        finding("attest.itself", where=where, pointer=place, expected=said(one), found=said(other))
         for place, (one, other) in facts.items()
         if one != other
     ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness import layout, records, rules
 from harness.records import Read
+from harness.wording import counted
 
 ATTEMPT_REASONS = 3
 NOTHING = "-"
@@ -212,7 +213,8 @@ def _policies(read: Read, stages: Sequence[tuple[str, Mapping[str, Any]]]) -> st
     applied = {
         "POLICY-001": f"torch {versions}",
         "CONFIG-001": "builder and command are pure, settings reach the child as arguments only",
-        "DATA-001": f"{checked} inputs checked at {len(inputs)} gates, {broken} breaches",
+        "DATA-001": f"{counted(checked, 'input')} checked at {counted(len(inputs), 'gate')}, "
+        + counted(broken, "breach", "breaches"),
         "OVERSAMPLING-001": f"views planned or run: {', '.join(sorted(views)) or 'none'}",
     }
     return _bullets(f"{name}: {fact}. {FINDINGS[name]}" for name, fact in applied.items())

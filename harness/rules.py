@@ -113,6 +113,11 @@ RULES: dict[str, Rule] = {
         "nothing to do for scaled or noiseless data; else save sqrt(counts)",
         "note",
     ),
+    "npz.zero-frequency-in-corner": Rule(
+        "the zero frequency lies in the centre of the frames",
+        "apply numpy.fft.fftshift to each frame",
+        "note",
+    ),
     "npz.amplitude-looks-like-intensity": Rule(
         "amplitudes are square roots of counts, not counts",
         "if these are counts, save their square root",

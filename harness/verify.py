@@ -215,8 +215,8 @@ def _check_outputs(
             "hub.outputs",
             where=path,
             pointer=f"/outputs ({name})",
-            expected=there.get(name, "no such file"),
-            found=stated.get(name, "not listed"),
+            expected=stated.get(name, "no such file"),
+            found=there.get(name, "no such file"),
         )
         for name in sorted({*stated, *there})
         if stated.get(name) != there.get(name)
@@ -229,8 +229,8 @@ def _check_logs(path: str, record: Mapping[str, Any], digests: Mapping[str, str]
             "hub.log",
             where=path,
             pointer=f"/commands/{index}/log_sha256",
-            expected=digests.get(command["log_path"], f"a log at {command['log_path']}"),
-            found=command["log_sha256"],
+            expected=f"{command['log_path']} with sha256 {command['log_sha256']}",
+            found=digests.get(command["log_path"], "no such file"),
         )
         for index, command in enumerate(record["commands"])
         if digests.get(command["log_path"]) != command["log_sha256"]

@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Any
 
 from harness import (
-    canonical,
     crosscheck,
     joblog,
     judge,
@@ -16,6 +15,7 @@ from harness import (
     reconcile,
     records,
     schemas,
+    wording,
 )
 from harness.model import CellKey, Finding
 from harness.records import Read
@@ -32,6 +32,10 @@ OPTIONS = {
     "--device": "device",
     "--initial-object": "initial_object",
 }
+# Where it says what the job says.
+PATHS = {"--input-npz": "input_npz", "--output-dir": "output_dir"}
+# Where an attestation says what a job's result takes over from it.
+ATTESTED_AT = {"final_loss": "/loss/last", "device": "/device"}
 CLOCK_SLACK_S = 2.0
 # A stage's own log is there even where an interrupt left no command on record.
 OWN_FILES = {
@@ -106,8 +110,8 @@ def _check_agreement(
                 "hub.stage",
                 where=where,
                 pointer=pointer,
-                expected=canonical.short(str(one)),
-                found=canonical.short(str(other)),
+                expected=wording.said(one),
+                found=wording.said(other),
             )
 
 
@@ -143,14 +147,14 @@ def _check_argv(
     job: Mapping[str, Any], settings: Mapping[str, Any], where: str
 ) -> Iterator[Finding]:
     """Yield where a job's command asks for something else than settings and job say."""
-    words = job["argv"]
-    said = dict(pairwise(words))
+    given = dict(pairwise(job["argv"]))
+    said = {option: f"{option} {given.get(option, 'nothing')}" for option in (*OPTIONS, *PATHS)}
     for option, name in OPTIONS.items():
-        if said.get(option) != str(settings[name]):
-            yield _argv(job, where, f"{option} {settings[name]}", f"{option} {said.get(option)}")
-    for option, end in (("--input-npz", job["input_npz"]), ("--output-dir", job["output_dir"])):
-        if not (said.get(option) or "").endswith(end):
-            yield _argv(job, where, f"{option} .../{end}", f"{option} {said.get(option)}")
+        if given.get(option) != str(settings[name]):
+            yield _argv(job, where, f"{option} {settings[name]}", said[option])
+    for option, name in PATHS.items():
+        if not given.get(option, "").endswith(job[name]):
+            yield _argv(job, where, f"{option} .../{job[name]}", said[option])
 
 
 def _argv(job: Mapping[str, Any], where: str, expected: str, found: str) -> Finding:
@@ -176,18 +180,8 @@ def _check_job(
         attestation = records.document(read, path)
         found += _check_attested(job, settings, attestation, path, digests)
         if attestation is not None:
+            found += _check_telemetry(result, attestation, path)
             found += _check_when_and_what(result, attestation, path)
-        found += [
-            finding(
-                "hub.telemetry",
-                where=f"{job['output_dir']} in the manifest",
-                pointer=f"/{name}",
-                expected=str(value),
-                found=str(result[name]),
-            )
-            for name, value in manifest.attested_facts(attestation).items()
-            if result[name] != value
-        ]
     return found
 
 
@@ -217,8 +211,8 @@ def _check_job_logs(job: Mapping[str, Any], result: Mapping[str, Any], read: Rea
                 "hub.returncode",
                 where=job["log_path"],
                 pointer="last line",
-                expected=f"return code {result['returncode']}, as in the manifest",
-                found=str(ended),
+                expected=f"return code {wording.said(result['returncode'])}, as in the manifest",
+                found=wording.said(ended),
             )
         )
     return found
@@ -246,6 +240,21 @@ def _check_attested(
     }
     asked = {**settings, "input_sha256": job["input_sha256"], "input_npz": job["input_npz"]}
     return reconcile.compare(asked, attestation, outputs, where=path)
+
+
+def _check_telemetry(
+    result: Mapping[str, Any], attestation: Mapping[str, Any], path: str
+) -> Iterator[Finding]:
+    """Yield where an attestation says something else than its job's result took over from it."""
+    for name, attested in manifest.attested_facts(attestation).items():
+        if result[name] != attested:
+            yield finding(
+                "hub.telemetry",
+                where=path,
+                pointer=ATTESTED_AT[name],
+                expected=wording.said(result[name]),
+                found=wording.said(attested),
+            )
 
 
 def _check_when_and_what(

@@ -7,8 +7,9 @@ import copy
 import numpy as np
 import pytest
 
-from harness import claims, contract, npz, rules
+from harness import arrays, base, claims, contract, npz, rules, simulate
 from harness.design import View
+from harness.reconstruction import get_study_design
 from harness.resources import schema
 from tests import npz_files
 
@@ -128,6 +129,58 @@ def test_swapped_x_and_y_leave_an_object_that_is_not_square(tmp_path):
     arrays["xcoords"], arrays["ycoords"] = arrays["ycoords"], arrays["xcoords"]
     arrays["objectGuess"] = arrays["objectGuess"][:, :62]
     assert "npz.positions-outside" in ids(check(read(tmp_path, arrays).description))
+
+
+def far_field(wave):
+    return np.abs(np.fft.fftshift(np.fft.fft2(wave, axes=(-2, -1)), axes=(-2, -1)))
+
+
+def optics_of(kind):
+    """Return frames with the zero frequency in the centre, of one kind of scan."""
+    rng = np.random.default_rng(3)
+    y, x = np.indices((64, 64)) - 31.5
+    disc = np.hypot(y, x) < 12
+    if kind == "few photons":
+        return np.sqrt(rng.poisson(far_field(disc * np.ones((12, 1, 1))) ** 2 * 1e-5))
+    if kind == "a stop in the middle":
+        return far_field(disc * np.ones((12, 1, 1))) * (np.hypot(y, x) > 8)
+    if kind == "a wide ring":
+        return np.ones((12, 1, 1)) * ((np.hypot(y, x) > 20) & (np.hypot(y, x) < 26))
+    if kind == "a diffuser":
+        return far_field(disc * np.exp(2j * np.pi * rng.random((12, 64, 64))))
+    return far_field(disc * np.ones((12, 1, 1)))
+
+
+def bright_corners(tmp_path, frames):
+    arrays = npz_files.scan_arrays(frame_px=64)
+    arrays["diffraction"] = frames.astype(np.float32)
+    found = check(read(tmp_path, arrays).description)
+    assert rules.errors(found) == ()
+    return "npz.zero-frequency-in-corner" in ids(found)
+
+
+@pytest.mark.parametrize("kind", ["plain", "few photons"])
+def test_frames_with_the_zero_frequency_in_the_corner_draw_a_note(tmp_path, kind):
+    frames = optics_of(kind)
+    assert not bright_corners(tmp_path, frames)
+    assert bright_corners(tmp_path, np.fft.ifftshift(frames, axes=(-2, -1)))
+
+
+@pytest.mark.parametrize("kind", ["a stop in the middle", "a wide ring", "a diffuser"])
+def test_a_dark_middle_alone_draws_no_note(tmp_path, kind):
+    assert not bright_corners(tmp_path, optics_of(kind))
+
+
+@pytest.mark.parametrize("preset_name", ["smoke", "default"])
+def test_inputs_of_the_study_keep_their_light_out_of_the_corners(preset_name):
+    design = get_study_design()
+    preset = design.presets[preset_name]
+    scene = base.embedded(preset, design.seeds)
+    frames = simulate.intensities(scene.object_, scene.probe, scene.positions_px[::10])
+    for frame in frames:
+        summary = arrays.FrameSummary(frame.shape)
+        summary.add(np.sqrt(frame).ravel(), finite=True)
+        assert summary.as_record()["corner_light_fraction"] < 0.05
 
 
 def test_notes_are_no_errors(tmp_path):

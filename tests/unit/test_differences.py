@@ -187,6 +187,20 @@ def test_many_places_are_shortened_in_text_and_all_there_in_the_record(complete_
     assert line.endswith("and 3 more)")
 
 
+def test_the_text_says_values_in_words_and_the_record_keeps_them(complete_hub, hub_to_attack):
+    set_in("green/stage.json", ("git", "commit"), "abc")(hub_to_attack)
+    set_in("green/stage.json", ("interrupted",), True)(hub_to_attack)
+    record = compare(complete_hub, hub_to_attack)
+    assert {(item["what"], item["b"]) for item in record["differences"]} == {
+        ("git commit", "abc"),
+        ("interrupted", True),
+    }
+    said = "\n".join(differences.as_text(record))
+    assert "interrupted: no -> yes (stage green)" in said
+    assert "git commit: nothing -> abc (stage green)" in said
+    assert not {"None", "True", "False"} & set(said.split())
+
+
 def test_a_replaced_reconstruction_is_a_difference_whatever_is_attested_of_it(
     complete_hub, hub_to_attack
 ):

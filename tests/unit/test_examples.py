@@ -40,7 +40,7 @@ def test_an_invalid_example_breaks_its_schema_at_the_place_that_its_name_says(pa
     found = findings(path)
     assert {item.rule for item in found} == {f"schema.{path.parent.name}"}
     key = path.stem.partition("--")[0]
-    assert any(key in f"{item.pointer} {item.found}" for item in found), found
+    assert any(key in f"{item.pointer} {item.expected} {item.found}" for item in found), found
 
 
 def test_every_schema_has_valid_and_invalid_examples():

@@ -83,6 +83,7 @@ def test_the_statistics_are_those_of_the_frames_and_positions(sound):
         "empty_frames": 0,
         "whole_counts": True,
         "whole_amplitudes": False,
+        "corner_light_fraction": pytest.approx(0.25, abs=0.02),
         "positions": 12,
         "x_min_px": 16.0,
         "x_max_px": 46.0,
@@ -177,6 +178,37 @@ def test_amplitudes_that_are_whole_numbers_are_noticed(tmp_path):
     whole["diffraction"] = np.round(whole["diffraction"] ** 2)
     statistics = read(npz_files.save(tmp_path / "x.npz", whole)).description["statistics"]
     assert statistics["whole_amplitudes"] is True
+
+
+@pytest.mark.parametrize("brightest", [9, 5_000, 2_000_000])
+def test_amplitudes_squared_in_single_precision_are_noticed(tmp_path, brightest):
+    whole = npz_files.scan_arrays()
+    counts = np.random.default_rng(1).integers(0, brightest, (12, 32, 32), endpoint=True)
+    whole["diffraction"] = np.sqrt(counts).astype(np.float32)
+    honest = read(npz_files.save(tmp_path / "a.npz", whole)).description["statistics"]
+    whole["diffraction"] = whole["diffraction"] ** 2
+    assert (whole["diffraction"] != counts).any()
+    squared = read(npz_files.save(tmp_path / "b.npz", whole)).description["statistics"]
+    assert (honest["whole_amplitudes"], squared["whole_amplitudes"]) == (False, True)
+
+
+def test_the_light_in_the_corners_is_that_of_all_frames_together(tmp_path):
+    frames = np.zeros((12, 256, 256), np.float32)
+    frames[:, 128, 128] = 1
+    # The innermost pixels of the corner squares, and the next ones, outside.
+    frames[7, [63, 192, 63, 192], [63, 192, 192, 63]] = 1
+    frames[8, [64, 191, 64, 0], [63, 192, 191, 128]] = 1
+    path = npz_files.save(tmp_path / "x.npz", {"diffraction": frames}, compressed=False)
+    statistics = read(path).description["statistics"]
+    assert statistics["corner_light_fraction"] == pytest.approx(4 / 20)
+
+
+@pytest.mark.parametrize(
+    "frames", [np.zeros((3, 32, 32)), np.ones((3, 32, 33)), np.ones((0, 32, 32))]
+)
+def test_without_light_or_square_frames_no_corner_is_bright(tmp_path, frames):
+    path = npz_files.save(tmp_path / "x.npz", {"diffraction": frames})
+    assert read(path).description["statistics"]["corner_light_fraction"] is None
 
 
 @pytest.mark.parametrize(("pixels", "noticed"), [(99, False), (100, True)])

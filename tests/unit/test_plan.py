@@ -61,7 +61,7 @@ def deviations(planned, change):
     [
         (lambda d: None, []),
         (lambda d: d["jobs"].pop(), []),
-        (lambda d: d["settings"].update(num_epochs=9), ["/settings"]),
+        (lambda d: d["settings"].update(num_epochs=9), ["/settings/num_epochs"]),
         (lambda d: d.update(initiative="OTHER"), ["/initiative"]),
         (
             lambda d: d["jobs"][0].update(input_sha256="0" * 64),
@@ -76,6 +76,17 @@ def deviations(planned, change):
 )
 def test_a_run_may_do_less_than_its_plan_and_nothing_else(planned, change, pointers):
     assert deviations(planned, change) == pointers
+
+
+def test_only_what_differs_of_the_settings_is_said(planned):
+    document = copy.deepcopy(planned)
+    document["settings"].update(num_epochs=9, device=None)
+    found = plan.deviations(planned, document, where=OWN)
+    epochs, device = planned["settings"]["num_epochs"], planned["settings"]["device"]
+    assert [(item.pointer, item.expected, item.found) for item in found] == [
+        ("/settings/device", device, "nothing"),
+        ("/settings/num_epochs", str(epochs), "9"),
+    ]
 
 
 # Whole stages.
@@ -108,7 +119,7 @@ def test_a_real_run_without_a_dry_run_makes_its_plan_first(planned_hub):
 @pytest.mark.parametrize(
     ("words", "pointer"),
     [
-        (("--num-epochs=3",), "/settings"),
+        (("--num-epochs=3",), "/settings/num_epochs"),
         (("--num-epochs=2", "--view=baseline"), "dense"),
     ],
 )

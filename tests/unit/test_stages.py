@@ -168,7 +168,8 @@ def test_a_stage_that_is_refused_on_its_way_is_recorded_as_such(tree, new_hub):
     done = small_tree.run(tree, "harness", "stage", "collect", *words)
     assert done.returncode == 3, done.stdout + done.stderr
     record = read(new_hub / "collect" / "stage.json")
-    assert "cannot be split along y" in record["refused"]["message"]
+    assert "base NPZ cannot serve" in record["refused"]["message"]
+    assert {"inputs.base"} == {item["rule"] for item in record["refused"]["findings"]}
     assert findings(new_hub) == ()
 
 

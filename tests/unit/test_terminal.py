@@ -104,7 +104,7 @@ def test_what_the_terminal_has_no_letter_for_is_escaped(monkeypatch):
 def test_check_of_sound_files_says_so_as_text_and_as_json(made_inputs, capsys):
     path = str(made_inputs / "phase_d" / "dose_1000" / "dense" / "dense_train.npz")
     assert cli.main(["check", path]) == 0
-    assert "1 files keep DATA-001" in capsys.readouterr().out
+    assert "1 file keeps DATA-001" in capsys.readouterr().out
     assert cli.main(["check", "--format=json", path]) == 0
     assert json.loads(capsys.readouterr().out)["error"] is None
 

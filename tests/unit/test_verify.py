@@ -316,7 +316,7 @@ RESEALED = [
     (change_algorithm, "attest.algorithm", f"{JOB}/result.json"),
     (change_reconstruction, "attest.outputs", f"{JOB}/result.json"),
     (drop_result, "attest.missing", f"{JOB}/result.json"),
-    (change_loss_in_manifest, "hub.telemetry", f"{REAL}/dose_1000/baseline/train in the manifest"),
+    (change_loss_in_manifest, "hub.telemetry", f"{REAL}/dose_1000/baseline/train/result.json"),
     (change_returncode, "hub.returncode", f"{REAL}/dose_1000/baseline/train/ptychi.log"),
     (launch_no_job, "manifest.state", MANIFEST),
     (claim_a_dry_run, "hub.stage", MANIFEST),
@@ -370,7 +370,7 @@ def test_an_attack_is_found_though_the_hub_was_sealed_again(
 MENDED = [
     (swap_logs, "real-run", "hub.job-log", f"{JOB}/ptychi.log"),
     (replace_log, "real-run", "hub.job-log", f"{JOB}/ptychi.log"),
-    (change_result, "real-run", "hub.telemetry", f"{JOB} in the manifest"),
+    (change_result, "real-run", "hub.telemetry", f"{JOB}/result.json"),
     (change_algorithm, "real-run", "attest.algorithm", f"{JOB}/result.json"),
     (hide_a_job, "real-run", "manifest.cell-lost", MANIFEST),
     (launch_no_job, "real-run", "hub.verdict", f"{REAL}/stage.json"),
@@ -431,6 +431,54 @@ def test_a_stage_whose_log_is_another_one_is_found(hub_to_attack):
     )
     hub.seal_hub(hub_to_attack)
     assert ("hub.log", "cli/stage.json") in rules_by_file(hub_to_attack)
+
+
+def said(root, rule):
+    return [(i.where, i.pointer, i.expected, i.found) for i in findings(root) if i.rule == rule]
+
+
+def test_what_the_record_says_is_expected_and_what_lies_there_is_found(hub_to_attack):
+    record = json.loads((hub_to_attack / "cli/stage.json").read_bytes())
+    (log,) = [command["log_path"] for command in record["commands"]]
+    stated = {output["path"]: output["sha256"] for output in record["outputs"]}
+    plan = f"cli/{layout.MANIFEST}"
+    (hub_to_attack / log).write_bytes(b"other words")
+    (hub_to_attack / plan).unlink()
+    (hub_to_attack / "cli/new.txt").write_bytes(b"new")
+    hub.seal_hub(hub_to_attack)
+
+    where, other, new = "cli/stage.json", canonical.sha256(b"other words"), canonical.sha256(b"new")
+    assert set(said(hub_to_attack, "hub.outputs")) == {
+        (where, f"/outputs ({plan})", stated[plan], "no such file"),
+        (where, "/outputs (cli/new.txt)", "no such file", new),
+        (where, f"/outputs ({log})", stated[log], other),
+    }
+    assert said(hub_to_attack, "hub.log") == [
+        (where, "/commands/0/log_sha256", f"{log} with sha256 {stated[log]}", other)
+    ]
+    (hub_to_attack / log).unlink()
+    assert said(hub_to_attack, "hub.log")[0][3] == "no such file"
+
+
+def test_telemetry_is_what_the_manifest_says_against_what_is_attested(hub_to_attack):
+    job = f"{REAL}/dose_1000/baseline/train"
+    loss = json.loads((hub_to_attack / job / "result.json").read_bytes())["loss"]["last"]
+    edit(
+        hub_to_attack,
+        MANIFEST,
+        lambda document: document["execution_results"][0].update(final_loss=None, device="abacus"),
+    )
+    found = said(hub_to_attack, "hub.telemetry")
+    assert found[0] == (f"{job}/result.json", "/loss/last", "nothing", str(loss))
+    assert found[1][:3] == (f"{job}/result.json", "/device", "abacus")
+    assert "None" not in " ".join(found[1])
+
+
+def test_a_lost_attestation_is_one_finding_and_no_telemetry(hub_to_attack):
+    (hub_to_attack / JOB / "result.json").unlink()
+    mend(hub_to_attack, "real-run")
+    assert said(hub_to_attack, "hub.telemetry") == []
+    assert len(said(hub_to_attack, "attest.missing")) == 1
 
 
 def test_findings_come_as_json_all_of_them(hub_to_attack, capsys):
