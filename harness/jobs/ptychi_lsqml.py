@@ -36,9 +36,9 @@ def _reconstruct(request: Request) -> int:
     from harness.jobs import attest, intake, outputs, truth
 
     clock = attest.Clock.start()
-    provenance.require_packages()
     folder = outputs.fresh_folder(request.output_dir)
     scan = intake.read(request.input_npz)
+    provenance.require_packages()
     with attest.recorded_warnings() as warnings:
         try:
             task = _task(request, scan)

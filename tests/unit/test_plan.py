@@ -7,10 +7,12 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness import canonical, hub, layout, manifest, plan, publish, resources, verify
 from tests import small_tree
+from tests.unit.test_prepare import save_base
 from tests.unit.test_verify import edit, mend
 
 DRY = f"cli/{layout.MANIFEST}"
@@ -143,7 +145,8 @@ def test_a_run_that_would_deviate_from_its_dry_run_launches_nothing(tree, words,
 
 def test_a_dry_run_that_left_no_plan_is_none_to_follow(tree):
     root = small_tree.new_hub(tree)
-    words = ("--hub", root, "--preset", "smoke", "--base", tree / "gone.npz")
+    in_a_line = save_base(tree / "mine.npz", ycoords=np.full(50, 30.0))
+    words = ("--hub", root, "--preset", "smoke", "--base", in_a_line)
     assert small_tree.run(tree, "harness", "stage", "dry-run", *words).returncode == 3
     assert small_tree.run_stage(tree, root, "real-run") == 3
     assert "left no plan" in record_of(root)["refused"]["message"]
