@@ -39,6 +39,7 @@ from harness.model import (
     ReconstructionSettings,
 )
 from harness.rules import finding
+from harness.wording import counted
 
 EXCHANGED = ", but it lies under the other phase's root; are the roots exchanged?"
 
@@ -129,7 +130,7 @@ def make_plan(request: Request) -> matrix.Plan:
     ]
     if refused:
         raise InputInvalid(
-            f"inputs are missing for {len(refused)} jobs; nothing is launched",
+            f"inputs are missing for {counted(len(refused), 'job')}; nothing is launched",
             _missing_inputs(request, refused),
         )
     return plan

@@ -67,7 +67,7 @@ def test_the_largest_seed_is_the_same_for_child_study_and_option(changed):
     with pytest.raises(UsageError, match=r"--seed '4294967296' .* from 0 to 4294967295"):
         settings(design, str(LARGEST_SEED + 1))
     found = findings(changed("reconstruction = 20251107", f"reconstruction = {LARGEST_SEED + 1}"))
-    assert found == [("schema.study", "/seeds/reconstruction", f"maximum {LARGEST_SEED}")]
+    assert found == [("schema.study", "/seeds/reconstruction", f"at most {LARGEST_SEED}")]
 
 
 def settings(design, seed):
