@@ -125,10 +125,10 @@ def real_run(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests: all of them with coverage, or those named after `--` without."""
+    """Run the tests: all of them on all cores with coverage, or those named after `--` without."""
     programs(session, "light")
-    coverage = ["--cov", "--cov-report=term"]
-    check(session, "python", "-m", "pytest", *(session.posargs or coverage))
+    whole = ["-n=auto", "--dist=worksteal", "--cov", "--cov-report=term"]
+    check(session, "python", "-m", "pytest", *(session.posargs or whole))
 
 
 @nox.session
