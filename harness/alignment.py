@@ -45,6 +45,16 @@ def align(reconstruction: np.ndarray, truth: np.ndarray) -> Aligned:
     return Aligned(values, scale, ramp, relative_difference(values, wanted))
 
 
+def scanned_region(
+    positions_x_px: np.ndarray, positions_y_px: np.ndarray, object_shape: tuple[int, int]
+) -> tuple[slice, slice]:
+    """Return (rows, columns) of the box that the probe's centres span, one pixel at least."""
+    return tuple(
+        slice(max(0, int(np.floor(p.min()))), min(side, int(np.ceil(p.max())) + 1))
+        for p, side in zip((positions_y_px, positions_x_px), object_shape, strict=True)
+    )
+
+
 def without_slow_phase(
     reconstruction: np.ndarray, truth: np.ndarray, sigma_px: float
 ) -> np.ndarray:

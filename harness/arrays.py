@@ -43,6 +43,15 @@ def array_sha256(array: np.ndarray) -> str:
     return digest.hexdigest()
 
 
+def identity(array: np.ndarray) -> dict[str, Any]:
+    """Return what tells an array from every other: dtype, shape, sha256."""
+    return {
+        "dtype": dtype_name(array.dtype),
+        "shape": list(array.shape),
+        "sha256": array_sha256(array),
+    }
+
+
 class ArraySummary:
     """Digest, finiteness, bounds and mean of one array."""
 

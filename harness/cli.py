@@ -13,6 +13,7 @@ from harness import __version__, layout, reconstruction, terminal
 from harness.errors import EXIT_OK, HubDamaged, InputInvalid
 
 if TYPE_CHECKING:
+    from harness.audit import Audit, Inputs
     from harness.design import StudyDesign
     from harness.model import Finding
     from harness.surface import CommandLine
@@ -99,6 +100,13 @@ def _add_verify(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--public-key", type=Path, metavar="PEM", help="check that its owner signed every stage"
     )
+    command.add_argument(
+        "--inputs",
+        type=terminal.path,
+        metavar="DIR",
+        help="the folder of phase_c/ and phase_d/: recompute also what the inputs claim",
+    )
+    _add_study(command)
     _add_format(command)
     command.set_defaults(work=_verify)
 
@@ -293,7 +301,7 @@ def _checked(design: StudyDesign, options: argparse.Namespace) -> dict[str, Any]
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from harness import anchor, envelope, hub, publish, signing
+    from harness import anchor, envelope, hub, publish, recompute, signing
 
     outside: tuple[Finding, ...] = ()
     if options.head is not None:
@@ -304,33 +312,48 @@ def _verify(options: argparse.Namespace) -> int:
     key = signing.load_public(options.public_key) if options.public_key else None
     if key is not None:
         outside += signing.check(read, key)
-    count = _holds(options.hub, outside)
+    done = _holds(options.hub, outside, _inputs(options))
     head = hub.head(options.hub)
     verdicts = publish.verdicts(read)
     seen = {**envelope.count(read), "checked_with": key.keyid if key else None}
     if options.format == "json":
-        document = {"error": None, "findings": [], "files": count, "head_sha256": head}
-        terminal.say(json.dumps({**document, "verdicts": verdicts, "signatures": seen}, indent=2))
+        document = {"error": None, "findings": [], "files": done.files, "head_sha256": head}
+        document |= {"verdicts": verdicts, "signatures": seen}
+        document["claims"] = recompute.as_records(done.accounts)
+        terminal.say(json.dumps(document, indent=2))
     else:
-        terminal.say(f"hub {options.hub}: {count} files verified, head sha256 {head}")
+        terminal.say(f"hub {options.hub}: {done.files} files verified, head sha256 {head}")
+        terminal.say("\n".join(recompute.as_text(done.accounts)))
         terminal.say(f"verdicts: {', '.join(verdicts) or 'no stage yet'}")
         terminal.say(envelope.as_text(seen))
     return EXIT_OK
 
 
-def _holds(root: Path, outside: tuple[Finding, ...] = ()) -> int:
-    """Return how many files a hub has; HubDamaged with all findings where it does not hold."""
-    from harness import hub, publish, resources, verify, wording
+def _inputs(options: argparse.Namespace) -> Inputs | None:
+    """Return where the inputs of a hub's jobs lie; UsageError where that is no folder."""
+    from harness import audit
+    from harness.errors import UsageError
+
+    if options.inputs is None:
+        return None
+    if not options.inputs.is_dir():
+        raise UsageError(f"--inputs {options.inputs} is not a folder; name that of phase_c/")
+    return audit.Inputs(options.inputs, reconstruction.get_study_design(options.study))
+
+
+def _holds(root: Path, outside: tuple[Finding, ...] = (), inputs: Inputs | None = None) -> Audit:
+    """Return the audit of a hub; HubDamaged with all findings where it does not hold."""
+    from harness import audit, wording
     from harness.errors import UsageError
 
     if not root.is_dir():
         raise UsageError(f"{root} is not a folder; name a hub")
-    entries = hub.entries(root)
-    found = (*outside, *verify.verify(entries, publish.reader(root), resources.schema))
+    done = audit.audit(root, inputs or audit.Inputs())
+    found = (*outside, *done.findings)
     if found:
         count = wording.counted(len(found), "finding")
         raise HubDamaged(f"hub {root} does not hold: {count}", found)
-    return len(entries)
+    return done
 
 
 def _anchor(options: argparse.Namespace) -> int:

@@ -336,6 +336,17 @@ RULES: dict[str, Rule] = {
         "a reproduction's record says what its jobs left", "get the hub again"
     ),
     "hub.returncode": Rule("log and manifest say the same return code", "get the hub again"),
+    "recompute.arrays": Rule("the arrays are those that the child attests", "get the hub again"),
+    "recompute.loss": Rule("the losses attested are those in the arrays", "trust the arrays"),
+    "recompute.object": Rule(
+        "object and probe are finite, of the shape attested", "get the hub again"
+    ),
+    "recompute.pictures": Rule(
+        "a picture was drawn from the arrays beside it", "trust the arrays, not the picture"
+    ),
+    "recompute.truth-error": Rule(
+        "the error against the truth is the one attested", "trust the arrays"
+    ),
     "hub.telemetry": Rule("the manifest says what was attested", "trust the attestation"),
     "hub.derived": Rule("documents follow from the records", "trust the records"),
     "hub.provenance": Rule("a stage's provenance follows from its records", "trust the records"),

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import harness
-from harness import provenance
+from harness import arrays, provenance
 
 if TYPE_CHECKING:
     from harness.jobs.arguments import Request
@@ -73,6 +73,16 @@ class Run:
     threads: int
     warnings: tuple[str, ...]
     failure: str | None
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what reconstruction.npz holds, by name."""
+        return {
+            "object": self.object_,
+            "probe": self.probe,
+            "loss_per_epoch": np.array(self.losses, dtype=np.float64),
+            "positions_x_px": self.positions_x_px,
+            "positions_y_px": self.positions_y_px,
+        }
 
     @property
     def algorithm(self) -> str:
@@ -201,6 +211,7 @@ def record(
         "position_origin_px": list(run.position_origin_px),
         "loss": _loss(run.losses),
         "truth": verdict.as_record(),
+        "arrays": {name: arrays.identity(values) for name, values in run.arrays().items()},
         "outputs": files,
         "device": {"requested": request.device, "used": run.device, "name": run.device_name},
         "threads": run.threads,

@@ -106,16 +106,6 @@ def probe_scale(
     return float(np.sqrt(mean_photons_per_frame / modelled))
 
 
-def scanned_region(
-    positions_x_px: np.ndarray, positions_y_px: np.ndarray, object_shape: tuple[int, int]
-) -> tuple[slice, slice]:
-    """Return (rows, columns) of the box that the probe's centres span, one pixel at least."""
-    return tuple(
-        slice(max(0, int(np.floor(p.min()))), min(side, int(np.ceil(p.max())) + 1))
-        for p, side in zip((positions_y_px, positions_x_px), object_shape, strict=True)
-    )
-
-
 def shot_noise_misfit(
     counts: np.ndarray, probe: np.ndarray, object_: np.ndarray, corners: np.ndarray
 ) -> float:

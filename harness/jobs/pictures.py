@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
@@ -12,6 +13,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from harness import arrays, png, recompute
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,15 +32,22 @@ ROBUST_PERCENT = (0.5, 99.5)
 def draw(run: Run, scan: Scan, verdict: Verdict) -> Iterator[tuple[str, bytes]]:
     """Yield (file name, PNG bytes) of every picture that the run allows."""
     how = f"{run.algorithm}, {run.epochs_run} epochs, {run.initial_object} start"
-    amplitude, phase = np.abs(run.object_), _centred_phase(run.object_, verdict.region)
-    light = _lit_box(scan)
+    known = {name: arrays.array_sha256(values) for name, values in run.arrays().items()}
+    known[recompute.INPUT] = scan.sha256
+    for name, figure in _figures(run, scan, verdict, how):
+        yield name, _png(figure, {source: known[source] for source in recompute.DRAWN_FROM[name]})
+
+
+def _figures(run: Run, scan: Scan, verdict: Verdict, how: str) -> Iterator[tuple[str, Figure]]:
+    region, light = verdict.region, _lit_box(scan)
+    amplitude, phase = np.abs(run.object_), _centred_phase(run.object_, region)
     yield (
         "object_amplitude.png",
-        _object(amplitude, "Object amplitude", how, "amplitude", "gray", verdict.region, light),
+        _object(amplitude, "Object amplitude", how, "amplitude", "gray", region, light),
     )
     yield (
         "object_phase.png",
-        _object(phase, "Object phase", how, "phase (rad)", "viridis", verdict.region, light),
+        _object(phase, "Object phase", how, "phase (rad)", "viridis", region, light),
     )
     yield "probe.png", _probe(run.probe[0], len(run.probe), how)
     yield "loss.png", _loss(run.losses, how)
@@ -52,7 +63,7 @@ def _object(
     colours: str,
     region: tuple[slice, slice],
     lit: tuple[slice, slice],
-) -> bytes:
+) -> Figure:
     """Draw the part of the object that any frame saw, in the object's own pixels."""
     figure = Figure(figsize=_figure_size(lit), layout="constrained")
     axes = figure.subplots()
@@ -71,10 +82,10 @@ def _object(
         )
     )
     axes.set_title(f"{title}\n{how}; dashed: box of the probe's centres", fontsize=9)
-    return _png(figure)
+    return figure
 
 
-def _probe(probe: np.ndarray, modes: int, how: str) -> bytes:
+def _probe(probe: np.ndarray, modes: int, how: str) -> Figure:
     figure = Figure(figsize=(7.2, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     everywhere = (slice(0, probe.shape[0]), slice(0, probe.shape[1]))
@@ -87,10 +98,10 @@ def _probe(probe: np.ndarray, modes: int, how: str) -> bytes:
     right.set_title("phase, faded below 20 % of the peak", fontsize=9)
     which = "Probe" if modes == 1 else f"Probe, first of {modes} modes"
     figure.suptitle(f"{which} ({how})", fontsize=10)
-    return _png(figure)
+    return figure
 
 
-def _loss(losses: tuple[float, ...], how: str) -> bytes:
+def _loss(losses: tuple[float, ...], how: str) -> Figure:
     figure = Figure(figsize=(6, 3.4), layout="constrained")
     axes = figure.subplots()
     epochs = np.arange(1, len(losses) + 1)
@@ -99,10 +110,10 @@ def _loss(losses: tuple[float, ...], how: str) -> bytes:
     axes.set_ylabel("mean squared amplitude misfit (photons)", fontsize=8)
     axes.grid(True, which="both", alpha=0.3)
     axes.set_title(f"Data loss ({how}); last {losses[-1]:.3e}", fontsize=10)
-    return _png(figure)
+    return figure
 
 
-def _comparison(verdict: Verdict, how: str) -> bytes:
+def _comparison(verdict: Verdict, how: str) -> Figure:
     """Draw truth, reconstruction and difference, amplitude above phase."""
     found, wanted = verdict.aligned.values, verdict.truth
     middle = np.angle(wanted.mean())
@@ -128,7 +139,7 @@ def _comparison(verdict: Verdict, how: str) -> bytes:
         "one complex factor and linear phase removed",
         fontsize=9,
     )
-    return _png(figure)
+    return figure
 
 
 def _image(
@@ -182,12 +193,15 @@ def _phase(values: np.ndarray, middle: float) -> np.ndarray:
     return np.angle(values * np.exp(-1j * middle))
 
 
-def _png(figure: Figure) -> bytes:
-    """Return the figure as a palette PNG without date, program or any other metadata."""
+def _png(figure: Figure, sources: Mapping[str, str]) -> bytes:
+    """Return the figure as a palette PNG without date or program, only with its sources."""
     canvas = FigureCanvasAgg(figure)
     figure.set_dpi(DPI)
     canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
     buffer = io.BytesIO()
-    picture.quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    words = PngInfo()
+    words.add_text(png.SOURCES, json.dumps(sources))
+    small = picture.quantize(256, dither=Image.Dither.NONE)
+    small.save(buffer, "PNG", optimize=True, pnginfo=words)
     return buffer.getvalue()

@@ -35,7 +35,6 @@ from harness import (
     terminal,
 )
 from harness.errors import EXIT_FAILED, EXIT_OK, UsageError
-from harness.jobs import geometry
 
 FORMAT = "harness.selfcheck/1"
 PROGRAM = ("-u", "-m", "harness.jobs.ptychi_lsqml")
@@ -230,7 +229,7 @@ def _measure(out: Path, experiment: Experiment, arrays: Arrays) -> tuple[float, 
 def aligned_error(experiment: Experiment, reconstruction: np.ndarray, arrays: Arrays) -> float:
     """Return the error that the experiment bounds; arrays are those without the fault."""
     truth = arrays["objectGuess"]
-    region = geometry.scanned_region(arrays["xcoords"], arrays["ycoords"], truth.shape)
+    region = alignment.scanned_region(arrays["xcoords"], arrays["ycoords"], truth.shape)
     found, wanted = reconstruction[region], truth[region]
     if experiment.slow_phase_px is not None:
         found = alignment.without_slow_phase(found, wanted, experiment.slow_phase_px)

@@ -65,7 +65,7 @@ def judge(scan: Scan, reconstruction: np.ndarray) -> Verdict:
     The file's word is not taken: objectGuess is the truth if it predicts the frames to within
     shot noise.  Source: docs/adr/0006-the-child.md
     """
-    region = geometry.scanned_region(scan.positions_x_px, scan.positions_y_px, scan.object_shape)
+    region = alignment.scanned_region(scan.positions_x_px, scan.positions_y_px, scan.object_shape)
     if scan.object_guess is None:
         return Verdict(False, "the file has no objectGuess", None, region)
     try:

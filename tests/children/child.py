@@ -38,14 +38,25 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def reconstruction(options: argparse.Namespace) -> bytes:
-    """Return an NPZ of a small object, which depends on the seed, and the losses."""
+def arrays_of(options: argparse.Namespace) -> dict[str, np.ndarray]:
+    """Return a small object, which depends on the seed, and the losses."""
     parts = ((options.seed + 3 * np.arange(2 * SIDE_PX**2)) % 7 + 1).astype(np.float32)
     parts[20] += options.object_off
     object_ = parts.view(np.complex64).reshape(SIDE_PX, SIDE_PX)
+    return {"object": object_, "loss_per_epoch": np.array(losses_of(options))}
+
+
+def reconstruction(options: argparse.Namespace) -> bytes:
     buffer = io.BytesIO()
-    np.savez(buffer, object=object_, loss_per_epoch=losses_of(options))
+    np.savez(buffer, **arrays_of(options))
     return buffer.getvalue()
+
+
+def identity(array: np.ndarray) -> dict:
+    lengths = ",".join(map(str, array.shape))
+    start = f"{array.dtype.newbyteorder('<').str}|{lengths}\n".encode()
+    digest = hashlib.sha256(start + array.tobytes()).hexdigest()
+    return {"dtype": array.dtype.name, "shape": list(array.shape), "sha256": digest}
 
 
 def losses_of(options: argparse.Namespace) -> list[float]:
@@ -79,6 +90,8 @@ def attestation(options: argparse.Namespace, outputs: list[dict]) -> dict:
         "batch_size": options.batch_size,
         "seed": options.seed,
         "initial_object": options.initial_object,
+        "object_shape_px": [SIDE_PX, SIDE_PX],
+        "arrays": {name: identity(array) for name, array in arrays_of(options).items()},
         "outputs": outputs,
         "loss": {"first": losses[0], "last": losses[-1], "per_epoch": losses},
     }

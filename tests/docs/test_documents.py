@@ -15,6 +15,7 @@ from harness import (
     errors,
     guide,
     layout,
+    recompute,
     rules,
     studyfile,
     testindex,
@@ -242,3 +243,10 @@ def test_the_changelog_knows_this_version():
 def test_the_attempts_history_stands_last_in_the_fix_plan():
     headings = re.findall(r"^## (.+)$", text_of("docs/fix_plan.md"), re.MULTILINE)
     assert headings[-1] == "Attempts History"
+
+
+def test_the_hub_format_lists_every_claim_that_verify_accounts_for():
+    text = (REPOSITORY / "docs" / "hub-format.md").read_text()
+    section = text.split("## What verify computes again")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `([a-z0-9-]+)` \| (.+?) \|", section, re.M)
+    assert rows == list(recompute.CLAIMS.items())

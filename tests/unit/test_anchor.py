@@ -7,9 +7,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from harness import anchor, cli, hub, layout, publish, resources, verify
+from harness import anchor, arrays, cli, files, hub, layout, publish, resources, verify
 from tests.unit.test_verify import edit, mend
 
 A, B = "a" * 64, "b" * 64
@@ -42,11 +43,19 @@ def own_hub(repository, complete_hub):
 
 
 def forge(root):
-    """Give a whole hub a better result: every record, digest and document in accord with it."""
+    """Give a whole hub a better result: every array, record, digest and document in accord."""
     job = "real_run/dose_1000/dense/train"
+    place = root / job / layout.RECONSTRUCTION
+    with np.load(place) as archive:
+        held = dict(archive)
+    held["loss_per_epoch"][-1] = 1e-9
+    np.savez(place, **held)
 
     def better(result):
         result["loss"]["last"] = result["loss"]["per_epoch"][-1] = 1e-9
+        result["arrays"]["loss_per_epoch"] = arrays.identity(held["loss_per_epoch"])
+        (output,) = result["outputs"]
+        output |= {"sha256": files.sha256_file(place), "bytes": place.stat().st_size}
 
     def in_manifest(document):
         for result in document["execution_results"]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import simulate
+from harness import alignment, simulate
 from harness.errors import InputInvalid
 from harness.jobs import geometry
 from tests.small_scan import FRAME_PX, OBJECT, POSITIONS_PX, PROBE, moved, noiseless
@@ -88,7 +88,7 @@ def test_illumination_is_the_sum_of_modes_and_frames_where_they_lie():
     ],
 )
 def test_the_scanned_region_is_the_box_of_the_centres_within_the_object(x, y, rows, columns):
-    region = geometry.scanned_region(np.array(x), np.array(y), (20, 12))
+    region = alignment.scanned_region(np.array(x), np.array(y), (20, 12))
     assert region == (slice(*rows), slice(*columns))
 
 

@@ -1,0 +1,209 @@
+"""A hub on disk, verified: its records against each other, its claims against its arrays.
+
+inputs, where they are at hand: the folder that holds `phase_c/` and `phase_d/`.  A file there
+counts only if its digest is the recorded one.  Source: docs/adr/0014-claims-are-recomputed.md
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness import (
+    alignment,
+    canonical,
+    gates,
+    hub,
+    layout,
+    manifest,
+    npz,
+    prepare,
+    publish,
+    recompute,
+    records,
+    resources,
+    verify,
+)
+from harness.design import StudyDesign
+from harness.manifest import key_of
+from harness.model import Finding
+from harness.recompute import COMPARED, NOT_SEEN, RECOMPUTED, Account, Left, TruthError
+
+THREADS = 2
+# Findings after which the records cannot be used.
+UNREADABLE = ("hub.json", "hub.marker", "seal.missing")
+NO_INPUT = "its input is not at hand: give --inputs"
+OTHER_INPUT = "the input at hand is another file"
+OTHER_STUDY = "the study at hand is another: give --study"
+NO_TRUTH = "its input has no truth"
+NEEDS_MODEL = "the child says it; no model of the frames is computed here"
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """How many files a hub has, what is wrong with it, and what became of each claim."""
+
+    files: int
+    findings: tuple[Finding, ...]
+    accounts: tuple[Account, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Where inputs lie (None: not at hand), and the study whose claims they must keep."""
+
+    root: Path | None = None
+    design: StudyDesign | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A job that succeeded: its plan, its attestation, its place in the hub."""
+
+    planned: Mapping[str, Any]
+    attestation: Mapping[str, Any]
+    study_sha256: str
+    phase: str
+
+    @property
+    def folder(self) -> str:
+        return self.planned["output_dir"]
+
+
+def audit(root: Path, inputs: Inputs = Inputs()) -> Audit:
+    """Return everything that is wrong with a hub, and an account of every claim.
+
+    Where records break their schemas, their claims are not looked into.
+    """
+    entries, read = hub.entries(root), publish.reader(root)
+    found = verify.verify(entries, read, resources.schema)
+    if any(item.rule.startswith("schema.") or item.rule in UNREADABLE for item in found):
+        return Audit(len(entries), found, ())
+    jobs = list(_jobs(read))
+    with ThreadPoolExecutor(THREADS) as pool:
+        lefts = pool.map(lambda job: _left(root, job.folder), jobs)
+        broken = [
+            recompute.check_job(job.folder, job.attestation, left)
+            for job, left in zip(jobs, lefts, strict=True)
+        ]
+    about_inputs, accounts = _check_inputs(root, jobs, inputs)
+    whole = [Account(claim, ".", RECOMPUTED) for claim in recompute.OF_A_HUB]
+    return Audit(
+        len(entries),
+        (*found, *chain.from_iterable(broken), *about_inputs),
+        (*whole, *accounts),
+    )
+
+
+def _jobs(read: records.Read) -> Iterator[_Job]:
+    for name in layout.RUN_FOLDERS:
+        run = records.run_of(read, name)
+        if run is None:
+            continue
+        study = run.manifest["study"]
+        phases = {view["name"]: view["phase"] for view in study["views"]}
+        for job in run.manifest["jobs"]:
+            attestation = records.document(read, f"{job['output_dir']}/{layout.RESULT}")
+            if job["status"] == manifest.SUCCEEDED and attestation is not None:
+                yield _Job(job, attestation, study["sha256"], phases.get(job["view"], ""))
+
+
+def _left(root: Path, folder: str) -> Left:
+    archive = root / folder / layout.RECONSTRUCTION
+    reading = npz.read(archive, shown_as=f"{folder}/{archive.name}")
+    pictures = {path.name: path.read_bytes() for path in sorted((root / folder).glob("*.png"))}
+    return Left(reading, _losses(archive), pictures)
+
+
+def _losses(archive: Path) -> tuple[float, ...] | None:
+    try:
+        with np.load(archive, allow_pickle=False) as arrays:
+            return tuple(arrays["loss_per_epoch"].astype(np.float64).tolist())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):
+        return None
+
+
+def _check_inputs(
+    root: Path, jobs: list[_Job], inputs: Inputs
+) -> tuple[list[Finding], list[Account]]:
+    """Return findings on the inputs at hand, and accounts of every claim of every job."""
+    found: list[Finding] = []
+    accounts: list[Account] = []
+    readings: gates.Readings = {}
+    for job in jobs:
+        reason, reading, error = _open_input(root, job, inputs)
+        subject = job.folder
+        accounts += [
+            Account(claim, subject, RECOMPUTED)
+            for claim in ("arrays", "loss", "object", "pictures")
+        ]
+        how = NOT_SEEN if reason else RECOMPUTED
+        accounts += [Account(claim, subject, how, reason) for claim in recompute.OF_AN_INPUT[1:]]
+        accounts.append(Account("input", subject, COMPARED if reason else RECOMPUTED, reason))
+        accounts.append(Account("options", subject, COMPARED))
+        accounts.append(Account("misfit", subject, NOT_SEEN, NEEDS_MODEL))
+        if reading is not None and not reason:
+            readings[key_of(job.planned)] = reading
+        if error is None:
+            why = reason or NO_TRUTH
+            accounts.append(Account("truth-error", subject, NOT_SEEN, why))
+        else:
+            accounts.append(Account("truth-error", subject, RECOMPUTED))
+            where = f"{subject}/{layout.RESULT}"
+            found += recompute.check_truth(where, job.attestation, error)
+    if readings and inputs.design is not None:
+        checked = gates.check_inputs(readings, inputs.design)
+        found += [item for items in checked.values() for item in items if item.severity == "error"]
+    return found, accounts
+
+
+def _open_input(
+    root: Path, job: _Job, inputs: Inputs
+) -> tuple[str, npz.NpzReading | None, TruthError | None]:
+    """Return why an input cannot be used ("" where it can), its reading, and the truth's error."""
+    if inputs.root is None or inputs.design is None:
+        return NO_INPUT, None, None
+    if manifest.study_record(inputs.design)["sha256"] != job.study_sha256:
+        return OTHER_STUDY, None, None
+    phase = prepare.PHASE_D if job.phase == "D" else prepare.PHASE_C
+    place = inputs.root / phase / job.planned["input_npz"]
+    try:
+        data = place.read_bytes()
+    except OSError:
+        return NO_INPUT, None, None
+    if canonical.sha256(data) != job.planned["input_sha256"]:
+        return OTHER_INPUT, None, None
+    reading = npz.read_file(io.BytesIO(data), shown_as=job.planned["input_npz"])
+    return "", reading, _truth_error(root / job.folder, data, job.attestation, reading)
+
+
+def _truth_error(
+    folder: Path, data: bytes, attestation: Mapping[str, Any], reading: npz.NpzReading
+) -> TruthError | None:
+    """Return the error against the input's truth; None where the job did not claim one."""
+    if not attestation["truth"]["present"] or reading.positions_px is None:
+        return None
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        truth = arrays["objectGuess"].astype(np.complex64)
+    try:
+        with np.load(folder / layout.RECONSTRUCTION, allow_pickle=False) as arrays:
+            object_ = arrays["object"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+    if object_.shape != truth.shape or object_.dtype.kind != "c":
+        return None
+    y_px, x_px = reading.positions_px.T
+    region = alignment.scanned_region(x_px, y_px, truth.shape)
+    rows, columns = region
+    return TruthError(
+        alignment.align(object_[region], truth[region]).nrmse,
+        {"rows": [rows.start, rows.stop], "columns": [columns.start, columns.stop]},
+    )

@@ -1,0 +1,316 @@
+"""Claims recomputed from the arrays: a forger who mends every digest is caught by the arrays."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import (
+    alignment,
+    arrays,
+    audit,
+    canonical,
+    cli,
+    layout,
+    npz,
+    png,
+    recompute,
+    studyfile,
+)
+from harness.recompute import Left
+from tests.unit.test_verify import edit, mend
+
+EXAMPLE = Path(__file__).parents[1] / "examples/valid/attestation/succeeded.json"
+JOB = "real_run/dose_1000/dense/train"
+RESULT = f"{JOB}/{layout.RESULT}"
+ARCHIVE = f"{JOB}/{layout.RECONSTRUCTION}"
+
+
+def picture(words: dict[str, str]) -> bytes:
+    """Return a PNG of one grey pixel that carries these texts."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        check = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+    texts = b"".join(chunk(b"tEXt", f"{k}\0{v}".encode("latin-1")) for k, v in words.items())
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+    return (
+        png.SIGNATURE + head + texts + chunk(b"IDAT", zlib.compress(b"\0\0")) + chunk(b"IEND", b"")
+    )
+
+
+def archive(**values) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **values)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def honest():
+    """What an honest job left: its attestation, its arrays, its pictures."""
+    document = json.loads(EXAMPLE.read_text())
+    rng = np.random.default_rng(1)
+    held = {
+        "object": rng.normal(size=(6, 8, 2)).astype(np.float32).view(np.complex64)[..., 0],
+        "probe": np.ones((1, 4, 4), np.complex64),
+        "loss_per_epoch": np.array([0.5, 0.25]),
+        "positions_x_px": np.array([3.0, 4.0]),
+        "positions_y_px": np.array([3.0, 3.5]),
+    }
+    document["object_shape_px"], document["input"]["frame_px"] = [6, 8], 4
+    document["loss"]["per_epoch"] = [0.5, 0.25]
+    document["arrays"] = {name: arrays.identity(values) for name, values in held.items()}
+    known = {name: arrays.array_sha256(values) for name, values in held.items()}
+    known[recompute.INPUT] = document["input"]["sha256"]
+    pictures = {
+        name: picture({png.SOURCES: json.dumps({source: known[source] for source in sources})})
+        for name, sources in recompute.DRAWN_FROM.items()
+    }
+    return document, held, pictures
+
+
+def found_in(document, held, pictures):
+    data = archive(**held)
+    losses = tuple(held["loss_per_epoch"].tolist()) if "loss_per_epoch" in held else None
+    left = Left(npz.read_file(io.BytesIO(data), "r.npz"), losses, pictures)
+    findings = recompute.check_job("job", document, left)
+    return {(item.rule, item.where, item.pointer) for item in findings}
+
+
+def test_an_honest_job_bears_out_its_claims(honest):
+    assert found_in(*honest) == set()
+
+
+def test_the_digest_does_not_depend_on_byte_order_memory_order_or_compression(honest):
+    document, held, pictures = honest
+    held["object"] = np.asfortranarray(held["object"].astype(">c8"))
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **held)
+    left = Left(npz.read_file(buffer, "r.npz"), (0.5, 0.25), pictures)
+    assert recompute.check_job("job", document, left) == ()
+
+
+@pytest.mark.parametrize("name", ["object", "probe", "loss_per_epoch", "positions_x_px"])
+def test_a_changed_value_of_any_array_is_found(honest, name):
+    document, held, pictures = honest
+    held[name] = held[name].copy()
+    held[name].flat[0] += 1
+    assert ("recompute.arrays", f"job/{layout.RECONSTRUCTION}", name) in found_in(
+        document, held, pictures
+    )
+
+
+def test_an_array_that_is_lost_or_came_later_is_found(honest):
+    document, held, pictures = honest
+    del held["probe"]
+    held["later"] = np.zeros(3)
+    names = {
+        name for rule, _, name in found_in(document, held, pictures) if rule.endswith("arrays")
+    }
+    assert names == {"probe", "later"}
+
+
+def test_the_same_bytes_under_another_dtype_or_shape_are_other_arrays(honest):
+    document, held, pictures = honest
+    held["positions_x_px"] = held["positions_x_px"].view(np.int64)
+    held["positions_y_px"] = held["positions_y_px"].reshape(2, 1)
+    names = {name for _, _, name in found_in(document, held, pictures)}
+    assert {"positions_x_px", "positions_y_px"} <= names
+
+
+def test_losses_that_are_not_those_of_the_arrays_are_found(honest):
+    document, held, pictures = honest
+    document["loss"]["per_epoch"] = [0.5, 0.125]
+    assert {rule for rule, _, _ in found_in(document, held, pictures)} == {"recompute.loss"}
+
+
+def test_losses_that_cannot_be_read_are_found(honest):
+    document, held, pictures = honest
+    del held["loss_per_epoch"]
+    assert ("recompute.loss", f"job/{layout.RECONSTRUCTION}", "loss_per_epoch") in found_in(
+        document, held, pictures
+    )
+
+
+def test_an_object_of_another_shape_or_with_nan_is_found(honest):
+    document, held, pictures = honest
+    document["object_shape_px"] = [8, 6]
+    held["probe"] = np.full((1, 4, 4), np.nan, np.complex64)
+    assert {
+        name for rule, _, name in found_in(document, held, pictures) if rule.endswith("object")
+    } == {
+        "object",
+        "probe",
+    }
+
+
+@pytest.mark.parametrize("name", sorted(recompute.DRAWN_FROM))
+def test_a_picture_of_other_arrays_is_found(honest, name):
+    document, held, pictures = honest
+    stated = json.loads(png.texts(pictures[name])[png.SOURCES])
+    stated[next(iter(stated))] = "0" * 64
+    pictures[name] = picture({png.SOURCES: json.dumps(stated)})
+    assert found_in(document, held, pictures) == {
+        ("recompute.pictures", f"job/{name}", png.SOURCES)
+    }
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(picture({}), id="says nothing"),
+        pytest.param(picture({png.SOURCES: "no json"}), id="says no JSON"),
+        pytest.param(b"GIF89a", id="no PNG"),
+        pytest.param(picture({})[:-4], id="cut short"),
+        pytest.param(picture({}) + b"more", id="goes on"),
+        pytest.param(picture({"a": "b"}).replace(b"a\0b", b"a\0c"), id="check sum"),
+    ],
+)
+def test_a_picture_that_does_not_say_its_sources_is_found(honest, data):
+    document, held, pictures = honest
+    pictures["loss.png"] = data
+    assert found_in(document, held, pictures) == {
+        ("recompute.pictures", "job/loss.png", png.SOURCES)
+    }
+
+
+def test_a_picture_that_no_job_draws_is_found(honest):
+    document, held, pictures = honest
+    pictures["better.png"] = pictures["loss.png"]
+    assert found_in(document, held, pictures) == {
+        ("recompute.pictures", "job/better.png", png.SOURCES)
+    }
+
+
+def test_a_hub_whose_losses_were_bettered_in_every_record_is_caught_by_its_arrays(
+    complete_hub, tmp_path, capsys
+):
+    hub = shutil.copytree(complete_hub, tmp_path / "hub")
+
+    def better(result):
+        result["loss"]["last"] = result["loss"]["per_epoch"][-1] = 1e-9
+
+    def in_manifest(document):
+        for result in document["execution_results"]:
+            if result["log_path"].startswith(JOB):
+                result["final_loss"] = 1e-9
+
+    edit(hub, RESULT, better)
+    edit(hub, f"real_run/{layout.MANIFEST}", in_manifest)
+    mend(hub, "real-run")
+
+    assert {(item.rule, item.where) for item in audit.audit(hub).findings} >= {
+        ("recompute.loss", ARCHIVE)
+    }
+    assert cli.main(["verify", str(hub)]) == 4
+    assert ARCHIVE in capsys.readouterr().err
+
+
+def test_arrays_swapped_between_two_jobs_are_caught_though_every_digest_is_mended(
+    complete_hub, tmp_path
+):
+    hub = shutil.copytree(complete_hub, tmp_path / "hub")
+    data = (hub / ARCHIVE).read_bytes()
+    with np.load(io.BytesIO(data)) as held:
+        changed = archive(**{**held, "object": held["object"] + 1})
+    (hub / ARCHIVE).write_bytes(changed)
+    digest = canonical.sha256(changed)
+
+    def re_attest(result):
+        result["outputs"][0] |= {"sha256": digest, "bytes": len(changed)}
+
+    edit(hub, RESULT, re_attest)
+    mend(hub, "real-run")
+
+    assert ("recompute.arrays", ARCHIVE, "object") in {
+        (item.rule, item.where, item.pointer) for item in audit.audit(hub).findings
+    }
+
+
+# With the inputs at hand
+
+
+@pytest.fixture
+def inputs_at_hand(made_inputs, complete_hub):
+    """The inputs of the complete hub, and the study that it names."""
+    study = complete_hub.parents[2] / "study.toml"
+    return audit.Inputs(made_inputs, studyfile.load(study))
+
+
+def account(done, claim):
+    return {item.how: item.reason for item in done.accounts if item.claim == claim}
+
+
+def test_without_inputs_verify_says_what_it_could_not_see(complete_hub):
+    done = audit.audit(complete_hub)
+    assert done.findings == ()
+    assert account(done, "loss") == {recompute.RECOMPUTED: ""}
+    assert account(done, "dose") == {recompute.NOT_SEEN: audit.NO_INPUT}
+    assert account(done, "input") == {recompute.COMPARED: audit.NO_INPUT}
+    assert {item.claim for item in done.accounts} == set(recompute.CLAIMS)
+
+
+def test_with_its_inputs_a_hub_has_its_claims_about_them_recomputed(complete_hub, inputs_at_hand):
+    done = audit.audit(complete_hub, inputs_at_hand)
+    assert done.findings == ()
+    for claim in recompute.OF_AN_INPUT:
+        assert account(done, claim) == {recompute.RECOMPUTED: ""}
+
+
+def test_an_input_that_is_another_file_is_not_counted_as_seen(
+    complete_hub, inputs_at_hand, tmp_path
+):
+    root = tmp_path / "inputs"
+    shutil.copytree(inputs_at_hand.root, root)
+    place = root / "phase_d" / layout.phase_d_input(1000, "dense", "train")
+    place.write_bytes(place.read_bytes() + b" ")
+    done = audit.audit(complete_hub, audit.Inputs(root, inputs_at_hand.design))
+    reasons = {item.subject: item.reason for item in done.accounts if item.claim == "dose"}
+    assert reasons[JOB] == audit.OTHER_INPUT
+    assert reasons["real_run/dose_1000/dense/test"] == ""
+
+
+def test_another_study_s_claims_are_not_asked_of_a_hub(complete_hub, made_inputs, design):
+    done = audit.audit(complete_hub, audit.Inputs(made_inputs, design))
+    assert account(done, "dose") == {recompute.NOT_SEEN: audit.OTHER_STUDY}
+
+
+def test_an_error_against_the_truth_that_the_arrays_do_not_give_is_found():
+    rng = np.random.default_rng(2)
+    truth = np.exp(1j * rng.normal(size=(8, 8)))
+    region = {"rows": [0, 8], "columns": [0, 8]}
+    error = alignment.align(truth + 0.1 * rng.normal(size=(8, 8)), truth).nrmse
+    attested = {"truth": {"nrmse": error, "region_px": region}}
+    computed = recompute.TruthError(error, region)
+    assert list(recompute.check_truth("r", attested, computed)) == []
+    for lie in (error / 2, None):
+        (found,) = recompute.check_truth(
+            "r", {"truth": {**attested["truth"], "nrmse": lie}}, computed
+        )
+        assert (found.rule, found.pointer) == ("recompute.truth-error", "/truth/nrmse")
+    other = {"truth": {"nrmse": error, "region_px": {"rows": [1, 8], "columns": [0, 8]}}}
+    (found,) = recompute.check_truth("r", other, computed)
+    assert found.pointer == "/truth/region_px"
+
+
+def test_the_answer_of_verify_accounts_for_every_claim(complete_hub, capsys):
+    assert cli.main(["verify", str(complete_hub)]) == 0
+    said = capsys.readouterr().out
+    assert "claim loss: 4 recomputed\n" in said
+    assert f"claim dose: 4 not seen ({audit.NO_INPUT})\n" in said
+    assert cli.main(["verify", "--format=json", str(complete_hub)]) == 0
+    claims = json.loads(capsys.readouterr().out)["claims"]
+    assert {item["claim"] for item in claims} == set(recompute.CLAIMS)
+
+
+def test_inputs_that_are_no_folder_are_refused(complete_hub, tmp_path, capsys):
+    assert cli.main(["verify", str(complete_hub), "--inputs", str(tmp_path / "none")]) == 2
+    assert "is not a folder" in capsys.readouterr().err
