@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ from harness.design import StudyDesign
 from harness.manifest import key_of
 from harness.model import Finding
 from harness.recompute import COMPARED, NOT_SEEN, RECOMPUTED, Account, Left, TruthError
+from harness.seal import Entry
 
 THREADS = 2
 # Findings after which the records cannot be used.
@@ -83,18 +85,22 @@ def audit(root: Path, inputs: Inputs = Inputs()) -> Audit:
 
     Where records break their schemas, their claims are not looked into.
     """
-    entries, read = hub.entries(root), publish.reader(root)
+    return examine(hub.entries(root), publish.reader(root), inputs)
+
+
+def examine(entries: Sequence[Entry], read: records.Read, inputs: Inputs = Inputs()) -> Audit:
+    """Return the audit of a hub from what lies in it and a reader of its files."""
     found = verify.verify(entries, read, resources.schema)
     if any(item.rule.startswith("schema.") or item.rule in UNREADABLE for item in found):
         return Audit(len(entries), found, ())
     jobs = list(_jobs(read))
     with ThreadPoolExecutor(THREADS) as pool:
-        lefts = pool.map(lambda job: _left(root, job.folder), jobs)
+        lefts = pool.map(lambda job: _left(entries, read, job.folder), jobs)
         broken = [
             recompute.check_job(job.folder, job.attestation, left)
             for job, left in zip(jobs, lefts, strict=True)
         ]
-    about_inputs, accounts = _check_inputs(root, jobs, inputs)
+    about_inputs, accounts = _check_inputs(read, jobs, inputs)
     whole = [Account(claim, ".", RECOMPUTED) for claim in recompute.OF_A_HUB]
     return Audit(
         len(entries),
@@ -116,30 +122,43 @@ def _jobs(read: records.Read) -> Iterator[_Job]:
                 yield _Job(job, attestation, study["sha256"], phases.get(job["view"], ""))
 
 
-def _left(root: Path, folder: str) -> Left:
-    archive = root / folder / layout.RECONSTRUCTION
-    reading = npz.read(archive, shown_as=f"{folder}/{archive.name}")
-    pictures = {path.name: path.read_bytes() for path in sorted((root / folder).glob("*.png"))}
-    return Left(reading, _losses(archive), pictures)
+def _left(entries: Sequence[Entry], read: records.Read, folder: str) -> Left:
+    name = f"{folder}/{layout.RECONSTRUCTION}"
+    data = read(name) or b""
+    reading = npz.read_file(io.BytesIO(data), shown_as=name)
+    pictures = {
+        PurePath(entry.path).name: read(entry.path) or b""
+        for entry in entries
+        if entry.path.startswith(f"{folder}/") and entry.path.endswith(".png")
+    }
+    return Left(reading, _losses(data), pictures)
 
 
-def _losses(archive: Path) -> tuple[float, ...] | None:
+def _losses(archive: bytes) -> tuple[float, ...] | None:
+    losses = _array(archive, "loss_per_epoch")
+    if losses is None or losses.ndim != 1 or losses.dtype.kind != "f":
+        return None
+    return tuple(losses.tolist())
+
+
+def _array(archive: bytes, name: str) -> np.ndarray | None:
+    """Return an array of an NPZ; None where there is none that can be read."""
     try:
-        with np.load(archive, allow_pickle=False) as arrays:
-            return tuple(arrays["loss_per_epoch"].astype(np.float64).tolist())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):
+        with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
+            return np.asarray(arrays[name])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
 
 
 def _check_inputs(
-    root: Path, jobs: list[_Job], inputs: Inputs
+    read: records.Read, jobs: list[_Job], inputs: Inputs
 ) -> tuple[list[Finding], list[Account]]:
     """Return findings on the inputs at hand, and accounts of every claim of every job."""
     found: list[Finding] = []
     accounts: list[Account] = []
     readings: gates.Readings = {}
     for job in jobs:
-        reason, reading, error = _open_input(root, job, inputs)
+        reason, reading, error = _open_input(read, job, inputs)
         subject = job.folder
         accounts += [
             Account(claim, subject, RECOMPUTED)
@@ -166,7 +185,7 @@ def _check_inputs(
 
 
 def _open_input(
-    root: Path, job: _Job, inputs: Inputs
+    read: records.Read, job: _Job, inputs: Inputs
 ) -> tuple[str, npz.NpzReading | None, TruthError | None]:
     """Return why an input cannot be used ("" where it can), its reading, and the truth's error."""
     if inputs.root is None or inputs.design is None:
@@ -182,28 +201,23 @@ def _open_input(
     if canonical.sha256(data) != job.planned["input_sha256"]:
         return OTHER_INPUT, None, None
     reading = npz.read_file(io.BytesIO(data), shown_as=job.planned["input_npz"])
-    return "", reading, _truth_error(root / job.folder, data, job.attestation, reading)
+    archive = read(f"{job.folder}/{layout.RECONSTRUCTION}") or b""
+    return "", reading, _truth_error(archive, data, job.attestation, reading)
 
 
 def _truth_error(
-    folder: Path, data: bytes, attestation: Mapping[str, Any], reading: npz.NpzReading
+    archive: bytes, data: bytes, attestation: Mapping[str, Any], reading: npz.NpzReading
 ) -> TruthError | None:
-    """Return the error against the input's truth; None where the job did not claim one."""
+    """Return the error against the input's truth; None where there is none to measure."""
+    truth, object_ = _array(data, "objectGuess"), _array(archive, "object")
     if not attestation["truth"]["present"] or reading.positions_px is None:
         return None
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        truth = arrays["objectGuess"].astype(np.complex64)
-    try:
-        with np.load(folder / layout.RECONSTRUCTION, allow_pickle=False) as arrays:
-            object_ = arrays["object"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        return None
-    if object_.shape != truth.shape or object_.dtype.kind != "c":
+    if truth is None or object_ is None or object_.shape != truth.shape:
         return None
     y_px, x_px = reading.positions_px.T
     region = alignment.scanned_region(x_px, y_px, truth.shape)
     rows, columns = region
     return TruthError(
-        alignment.align(object_[region], truth[region]).nrmse,
+        alignment.align(object_[region], truth.astype(np.complex64)[region]).nrmse,
         {"rows": [rows.start, rows.stop], "columns": [columns.start, columns.stop]},
     )
