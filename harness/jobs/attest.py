@@ -21,6 +21,7 @@ import numpy as np
 
 import harness
 from harness import arrays, provenance
+from harness.jobs import quality
 
 if TYPE_CHECKING:
     from harness.jobs.arguments import Request
@@ -211,6 +212,7 @@ def record(
         "position_origin_px": list(run.position_origin_px),
         "loss": _loss(run.losses),
         "truth": verdict.as_record(),
+        "metrics": quality.measure(scan, run, verdict.present),
         "arrays": {name: arrays.identity(values) for name, values in run.arrays().items()},
         "outputs": files,
         "device": {"requested": request.device, "used": run.device, "name": run.device_name},

@@ -15,7 +15,7 @@ PROBE = (
     30 * np.exp(-((BELL / 3) ** 2)) * np.exp(1j * (0.35 * BELL**2 + RNG.random((FRAME, FRAME))))
 )[None]
 LIGHT = forward.illumination(PROBE, CORNERS, SHAPE)
-LIT = LIGHT > np.median(LIGHT) / 2
+LIT = np.median(LIGHT) / 2 < LIGHT
 FISHER = photon_limit.Fisher.of(PROBE, OBJECT, CORNERS)
 PHOTONS = LIGHT * np.abs(OBJECT) ** 2
 
