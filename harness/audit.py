@@ -39,7 +39,6 @@ from harness.model import Finding
 from harness.recompute import COMPARED, NOT_SEEN, RECOMPUTED, Account, Left, TruthError
 from harness.seal import Entry
 
-THREADS = 2
 # Findings after which the records cannot be used.
 UNREADABLE = ("hub.json", "hub.marker", "seal.missing")
 NO_INPUT = "its input is not at hand: give --inputs"
@@ -94,7 +93,7 @@ def examine(entries: Sequence[Entry], read: records.Read, inputs: Inputs = Input
     if any(item.rule.startswith("schema.") or item.rule in UNREADABLE for item in found):
         return Audit(len(entries), found, ())
     jobs = list(_jobs(read))
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(hub.THREADS) as pool:
         lefts = pool.map(lambda job: _left(entries, read, job.folder), jobs)
         broken = [
             recompute.check_job(job.folder, job.attestation, left)
