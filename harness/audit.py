@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from harness import (
     recompute,
     records,
     resources,
+    rules,
     verify,
 )
 from harness.design import StudyDesign
@@ -39,13 +41,13 @@ from harness.model import Finding
 from harness.recompute import COMPARED, NOT_SEEN, RECOMPUTED, Account, Left, TruthError
 from harness.seal import Entry
 
-THREADS = 2
 # Findings after which the records cannot be used.
 UNREADABLE = ("hub.json", "hub.marker", "seal.missing")
 NO_INPUT = "its input is not at hand: give --inputs"
 OTHER_INPUT = "the input at hand is another file"
 OTHER_STUDY = "the study at hand is another: give --study"
-NO_TRUTH = "its input has no truth"
+ONE_HALF = "the other half of its scan is not among the inputs seen"
+NO_TRUTH = "no truth is attested, or the object has another shape"
 NEEDS_MODEL = "the child says it; no model of the frames is computed here"
 
 
@@ -94,7 +96,7 @@ def examine(entries: Sequence[Entry], read: records.Read, inputs: Inputs = Input
     if any(item.rule.startswith("schema.") or item.rule in UNREADABLE for item in found):
         return Audit(len(entries), found, ())
     jobs = list(_jobs(read))
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(hub.THREADS) as pool:
         lefts = pool.map(lambda job: _left(entries, read, job.folder), jobs)
         broken = [
             recompute.check_job(job.folder, job.attestation, left)
@@ -154,34 +156,43 @@ def _check_inputs(
     read: records.Read, jobs: list[_Job], inputs: Inputs
 ) -> tuple[list[Finding], list[Account]]:
     """Return findings on the inputs at hand, and accounts of every claim of every job."""
+    opened = [(job, *_open_input(read, job, inputs)) for job in jobs]
+    readings = {key_of(job.planned): reading for job, _, reading, _ in opened if reading}
+    halves = Counter((key.dose_photons, key.view) for key in readings)
     found: list[Finding] = []
     accounts: list[Account] = []
-    readings: gates.Readings = {}
-    for job in jobs:
-        reason, reading, error = _open_input(read, job, inputs)
-        subject = job.folder
-        accounts += [
-            Account(claim, subject, RECOMPUTED)
-            for claim in ("arrays", "loss", "object", "pictures")
-        ]
-        how = NOT_SEEN if reason else RECOMPUTED
-        accounts += [Account(claim, subject, how, reason) for claim in recompute.OF_AN_INPUT[1:]]
-        accounts.append(Account("input", subject, COMPARED if reason else RECOMPUTED, reason))
-        accounts.append(Account("options", subject, COMPARED))
-        accounts.append(Account("misfit", subject, NOT_SEEN, NEEDS_MODEL))
-        if reading is not None and not reason:
-            readings[key_of(job.planned)] = reading
-        if error is None:
-            why = reason or NO_TRUTH
-            accounts.append(Account("truth-error", subject, NOT_SEEN, why))
-        else:
-            accounts.append(Account("truth-error", subject, RECOMPUTED))
-            where = f"{subject}/{layout.RESULT}"
+    for job, reason, _, error in opened:
+        key = key_of(job.planned)
+        apart = reason or ("" if halves[key.dose_photons, key.view] > 1 else ONE_HALF)
+        accounts += _accounts(job.folder, reason, apart, has_error=error is not None)
+        if error is not None:
+            where = f"{job.folder}/{layout.RESULT}"
             found += recompute.check_truth(where, job.attestation, error)
     if readings and inputs.design is not None:
         checked = gates.check_inputs(readings, inputs.design)
-        found += [item for items in checked.values() for item in items if item.severity == "error"]
+        found += rules.errors(chain.from_iterable(checked.values()))
     return found, accounts
+
+
+def _accounts(subject: str, reason: str, apart: str, *, has_error: bool) -> Iterator[Account]:
+    """Yield an account of each claim of one job.
+
+    reason: why its input was not seen, "" where it was.  apart: the same of both halves.
+    """
+    for claim in ("arrays", "loss", "object", "pictures"):
+        yield Account(claim, subject, RECOMPUTED)
+    yield Account("input", subject, COMPARED if reason else RECOMPUTED, reason)
+    without = "" if has_error else reason or NO_TRUTH
+    for claim, why in (
+        ("data-001", reason),
+        ("dose", reason),
+        ("spacing", reason),
+        ("disjoint", apart),
+        ("truth-error", without),
+        ("misfit", NEEDS_MODEL),
+    ):
+        yield Account(claim, subject, NOT_SEEN if why else RECOMPUTED, why)
+    yield Account("options", subject, COMPARED)
 
 
 def _open_input(
@@ -202,10 +213,10 @@ def _open_input(
         return OTHER_INPUT, None, None
     reading = npz.read_file(io.BytesIO(data), shown_as=job.planned["input_npz"])
     archive = read(f"{job.folder}/{layout.RECONSTRUCTION}") or b""
-    return "", reading, _truth_error(archive, data, job.attestation, reading)
+    return "", reading, truth_error(archive, data, job.attestation, reading)
 
 
-def _truth_error(
+def truth_error(
     archive: bytes, data: bytes, attestation: Mapping[str, Any], reading: npz.NpzReading
 ) -> TruthError | None:
     """Return the error against the input's truth; None where there is none to measure."""
