@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from harness import resources, schemas
+from harness import forward, metrics, photon_limit, resources, schemas
 from harness.jobs import geometry, intake, quality
 from tests.small_scan import FRAME_PX, OBJECT, noisy
 
@@ -63,6 +63,18 @@ def test_the_photon_limit_falls_with_the_root_of_the_dose(tmp_path, scan):
         assert few[name] == pytest.approx(10 * many[name], rel=0.02)
     assert many["photon_limit_phase_rad"] > many["simple_phase_rad"]
     assert many["relative_residual"] < 0.05
+
+
+def test_mask_and_limit_are_in_photons_of_the_scan(scan):
+    block = quality.measure(scan, run_with(scan, OBJECT), truth_present=True)
+    # The file's probe is unitary and as bright as the frames.
+    light = forward.illumination(scan.probe, scan.corners, OBJECT.shape)
+    mask = metrics.lit_mask(light)
+    stated = block["against_truth"]["mask"]["threshold_photons"]
+    assert stated == pytest.approx(mask.threshold_photons, rel=0.01)
+    phase = photon_limit.simple_phase_rad(light, OBJECT)[mask.values]
+    expected = np.sqrt((phase**2).mean())
+    assert block["photon_limit"]["simple_phase_rad"] == pytest.approx(expected, rel=0.01)
 
 
 def test_without_a_truth_what_needs_one_is_null(scan):
