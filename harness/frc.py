@@ -48,7 +48,7 @@ def correlate(one: np.ndarray, other: np.ndarray) -> RingCorrelation:
         nothing = np.zeros(0)
         reason = f"no square of {SMALLEST_BOX_PX} px or more lies inside the mask"
         return RingCorrelation(nothing, nothing, nothing, None, reason)
-    first, second = (_spectrum(image) for image in (one, other))
+    first, second = (spectrum(image) for image in (one, other))
     steps = np.fft.fftfreq(side) * side
     ring = np.rint(np.hypot(steps[:, None], steps)).astype(int).ravel()
     rings = slice(1, side // 2 + 1)
@@ -94,10 +94,15 @@ def _full(table: np.ndarray, side: int) -> np.ndarray:
     return sums == side * side
 
 
-def _spectrum(image: np.ndarray) -> np.ndarray:
-    side = len(image)
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(side) + 0.5) / side)
-    weight = window[:, None] * window
+def window(side_px: int) -> np.ndarray:
+    """Return a Hann window, float (side_px, side_px), zero at no pixel."""
+    line = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(side_px) + 0.5) / side_px)
+    return line[:, None] * line
+
+
+def spectrum(image: np.ndarray) -> np.ndarray:
+    """Return the FFT of a square image less its weighted mean, under the window."""
+    weight = window(len(image))
     return np.fft.fft2(weight * (image - (weight * image).sum() / weight.sum()))
 
 

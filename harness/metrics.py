@@ -46,23 +46,37 @@ def lit_mask(light: np.ndarray) -> Mask:
     return Mask(light > threshold, threshold)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """Every metric against the truth, JSON-ready, and where the phase is wrong.
+
+    phase_error_rad: (H, W), None where nothing could be measured.  square: (rows, columns) of the
+    largest square inside the mask.
+    """
+
+    record: dict[str, Any]
+    phase_error_rad: np.ndarray | None
+    square: tuple[slice, slice]
+
+
 def against_truth(
     reconstruction: np.ndarray,
     truth: np.ndarray,
     mask: Mask,
     pixel_size_m: float | None = None,
-) -> dict[str, Any]:
-    """Return every metric against the truth as a JSON-ready record.
+) -> Compared:
+    """Return a reconstruction measured against the truth, both complex (H, W), over a mask.
 
-    reconstruction, truth: complex (H, W).  What is undefined is None, and `undefined` says why.
+    What is undefined is None, and `undefined` says why.
     """
-    inside = mask.values
+    inside, square = mask.values, frc.largest_square(mask.values)
     blank = _blank(reconstruction, truth, inside)
     if blank:
-        return {"mask": mask.as_record(), **dict.fromkeys(MEASURED), "undefined": {"all": blank}}
+        nothing = {"mask": mask.as_record(), **dict.fromkeys(MEASURED), "undefined": {"all": blank}}
+        return Compared(nothing, None, square)
     registered = registration.register(reconstruction, truth, inside)
     found, wanted = registered.values, truth.astype(np.complex128)
-    curve = frc.correlate(*(image[frc.largest_square(inside)] for image in (found, wanted)))
+    curve = frc.correlate(*(image[square] for image in (found, wanted)))
     phase_error = np.angle(found * wanted.conj())
     amplitude = _image_metrics(np.abs(found), np.abs(wanted), inside)
     phase = _image_metrics(np.angle(wanted) + phase_error, np.angle(wanted), inside)
@@ -82,11 +96,10 @@ def against_truth(
         "ramp_rad_per_px": list(registered.ramp_rad_per_px),
         "scale": [registered.scale.real, registered.scale.imag],
     }
-    return {
-        "mask": mask.as_record(),
-        **record,
-        "undefined": _reasons(record, curve.reason, pixel_size_m),
-    }
+    undefined = _reasons(record, curve.reason, pixel_size_m)
+    return Compared(
+        {"mask": mask.as_record(), **record, "undefined": undefined}, phase_error, square
+    )
 
 
 MEASURED = (

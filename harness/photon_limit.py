@@ -5,12 +5,13 @@ Probe and positions are taken as known. Derivation and sources: docs/metrics.md
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from harness import forward
+from harness import forward, frc
 
 CG_STEPS = 60
 CG_TOLERANCE = 1e-3
@@ -111,3 +112,19 @@ def _solve(
         before, power = power, np.vdot(residual, scaled).real
         direction = scaled + (power / before) * direction
     return found, float(np.linalg.norm(residual) / norm) if norm > 0 else 0.0
+
+
+def band_rms(image: np.ndarray, edges_per_px: Sequence[float]) -> list[float | None]:
+    """Return the root mean square that a square image has between frequencies, one per band.
+
+    edges_per_px: cycles per pixel, ascending; a band holds its lower edge.  The mean is taken away
+    and a Hann window laid over, and divided out (Parseval).  None for a band without a frequency.
+    """
+    side = len(image)
+    power = np.abs(frc.spectrum(image)) ** 2 / (side**2 * (frc.window(side) ** 2).sum())
+    steps = np.fft.fftfreq(side)
+    frequency = np.hypot(steps[:, None], steps)
+    bands = (
+        (frequency >= low) & (frequency < high) for low, high in itertools.pairwise(edges_per_px)
+    )
+    return [float(np.sqrt(power[band].sum())) if band.any() else None for band in bands]

@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import harness
-from harness import arrays, provenance
-from harness.jobs import quality
+from harness import arrays, provenance, quality
 
 if TYPE_CHECKING:
     from harness.jobs.arguments import Request
@@ -212,7 +211,7 @@ def record(
         "position_origin_px": list(run.position_origin_px),
         "loss": _loss(run.losses),
         "truth": verdict.as_record(),
-        "metrics": quality.measure(scan, run, verdict.present),
+        "metrics": _metrics(run, scan, verdict),
         "arrays": {name: arrays.identity(values) for name, values in run.arrays().items()},
         "outputs": files,
         "device": {"requested": request.device, "used": run.device, "name": run.device_name},
@@ -221,6 +220,12 @@ def record(
         "warnings": list(run.warnings),
         **_cost(clock),
     }
+
+
+def _metrics(run: Run, scan: Scan, verdict: Verdict) -> dict[str, Any]:
+    truth = scan.object_guess if verdict.present else None
+    frames = quality.Frames(scan.counts, scan.probe, scan.corners, truth)
+    return quality.measure(frames, run.object_, run.probe)
 
 
 def _loss(losses: tuple[float, ...]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
-from harness import canonical, npz, provenance, rules
+from harness import canonical, forward, npz, provenance, rules
 from harness.errors import InputInvalid
 from harness.jobs import geometry
 
@@ -104,7 +104,7 @@ def _scan(path: str, data: bytes, arrays: dict[str, np.ndarray]) -> Scan:
         positions_x_px=x,
         positions_y_px=y,
         object_shape=shape,
-        corners=geometry.patch_corners(x, y, amplitude.shape[-1], shape),
+        corners=forward.patch_corners(x, y, amplitude.shape[-1], shape),
     )
 
 

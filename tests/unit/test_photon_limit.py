@@ -76,3 +76,19 @@ def test_the_simple_bound_lies_below_the_whole_one_over_the_mask():
     whole = np.mean([p[LIT] ** 2 for p in photon_limit.phase_errors_rad(errors, OBJECT)])
     simple = (photon_limit.simple_phase_rad(LIGHT, OBJECT)[LIT] ** 2).mean()
     assert whole > simple
+
+
+def test_a_wave_has_its_root_mean_square_in_its_band_alone():
+    rows = np.arange(64)[:, None] + np.zeros(64)
+    image = 3 * np.cos(2 * np.pi * 0.25 * rows)
+    low, middle, high = photon_limit.band_rms(image, (0, 0.2, 0.3, 0.5))
+    assert middle == pytest.approx(3 / np.sqrt(2), rel=0.01)
+    assert max(low, high) < 0.01
+
+
+def test_white_noise_has_a_share_of_each_band_by_its_area():
+    image = np.random.default_rng(5).normal(scale=2, size=(256, 256))
+    inner, outer = photon_limit.band_rms(image, (0, 0.25, 0.5))
+    assert inner == pytest.approx(2 * np.sqrt(np.pi * 0.25**2), rel=0.03)
+    assert outer == pytest.approx(2 * np.sqrt(np.pi * (0.5**2 - 0.25**2)), rel=0.03)
+    assert photon_limit.band_rms(image, (0.3, 0.3001)) == [None]

@@ -1,0 +1,135 @@
+"""The metrics of one job, from its input and the arrays that it left: what `result.json` says.
+
+Pure, so that the child says it and `verify` says it again.  Source: docs/metrics.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness import forward, frc, metrics, photon_limit
+from harness.errors import InputInvalid
+
+LIMIT_SEED = 1
+LIMIT_STEPS = 20
+BAND_EDGES_PER_PX = (0.0, 0.0625, 0.125, 0.1875, 0.25, 0.3125, 0.375, 0.4375, 0.5)
+NYQUIST_PER_PX = 0.5
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frames:
+    """A scan as metrics need it.
+
+    counts: float32 (n, N, N), photons, zero frequency in the centre.  corners: int (n, 2).
+    probe: complex64 (modes, N, N), unitary, not yet scaled.  truth: complex64 (H, W) or None.
+    """
+
+    counts: np.ndarray
+    probe: np.ndarray
+    corners: np.ndarray
+    truth: np.ndarray | None
+
+
+def frames_of(arrays: Mapping[str, np.ndarray], *, truth_present: bool, shape: Any) -> Frames:
+    """Return what an input of DATA-001's arrays holds, for an object of that shape.
+
+    Raises InputInvalid where arrays do not fit each other, or a frame sees beyond the object.
+    """
+    amplitude, probe = arrays["diffraction"], arrays["probeGuess"]
+    truth = arrays["objectGuess"] if truth_present else None
+    side = amplitude.shape[-1]
+    fits = amplitude.ndim == 3 and amplitude.shape[1] == side and probe.shape[-2:] == (side, side)
+    if not fits or (truth is not None and truth.shape != tuple(shape)):
+        raise InputInvalid("frames, probe and object do not fit each other")
+    corners = forward.patch_corners(arrays["xcoords"], arrays["ycoords"], side, tuple(shape))
+    if len(corners) != len(amplitude):
+        raise InputInvalid("there is not one position for each frame")
+    return Frames(
+        np.square(amplitude, dtype=np.float32),
+        probe.reshape(-1, side, side).astype(np.complex64),
+        corners,
+        None if truth is None else truth.astype(np.complex64),
+    )
+
+
+def measure(frames: Frames, object_: np.ndarray, probe: np.ndarray) -> Record:
+    """Return result.json's `metrics`; null where there is no truth to measure by.
+
+    object_: complex (H, W).  probe: (modes, N, N), unitary, as reconstructed.  Mask and limit
+    follow from the input's own probe: they are the same for every reconstruction of it.
+    """
+    fit = metrics.without_truth(frames.counts, probe, object_, frames.corners)
+    if frames.truth is None:
+        return {"against_truth": None, "without_truth": fit, "photon_limit": None}
+    bright = _as_bright_as_the_frames(frames, frames.truth)
+    light = forward.illumination(bright, frames.corners, frames.truth.shape)
+    mask = metrics.lit_mask(light)
+    compared = metrics.against_truth(object_, frames.truth, mask)
+    return {
+        "against_truth": compared.record,
+        "without_truth": fit,
+        "photon_limit": _limit(frames, frames.truth, bright, light, mask, compared),
+    }
+
+
+def _as_bright_as_the_frames(frames: Frames, truth: np.ndarray) -> np.ndarray:
+    modelled = forward.photons_per_frame(frames.probe, truth, frames.corners)
+    counted = frames.counts.sum(dtype=np.float64) / len(frames.counts)
+    if not modelled > 0 or not counted > 0:
+        raise InputInvalid("frames or model are dark: no scale joins them")
+    return frames.probe.astype(np.complex128) * np.sqrt(counted / modelled)
+
+
+def _limit(
+    frames: Frames,
+    truth: np.ndarray,
+    probe: np.ndarray,
+    light: np.ndarray,
+    mask: metrics.Mask,
+    compared: metrics.Compared,
+) -> Record:
+    """Return the shot-noise limit of the phase, over the mask and by band, beside the error."""
+    fisher = photon_limit.Fisher.of(probe, truth, frames.corners)
+    error, residual = photon_limit.efficient_error(fisher, light, LIMIT_SEED, LIMIT_STEPS)
+    (phase,) = photon_limit.phase_errors_rad([error], truth)
+    inside = mask.values & (np.abs(truth) > 0)
+    return {
+        "photon_limit_phase_rad": _rms(phase[inside]),
+        "simple_phase_rad": _rms(photon_limit.simple_phase_rad(light, truth)[inside]),
+        "relative_residual": residual,
+        "solver_steps": LIMIT_STEPS,
+        "seed": LIMIT_SEED,
+        **_by_band(phase, compared),
+    }
+
+
+def _by_band(limit_rad: np.ndarray, compared: metrics.Compared) -> Record:
+    """Return error and limit up to the resolution found, and in bands, over the mask's square."""
+    found, square = compared.phase_error_rad, compared.square
+    if found is None or len(limit_rad[square]) < frc.SMALLEST_BOX_PX:
+        return {"resolvable_band": None, "bands": []}
+    resolution_px = compared.record["frc_half_bit_resolution_px"]
+    end = NYQUIST_PER_PX if resolution_px is None else 0.5 / resolution_px
+    (whole,) = _pairs(found[square], limit_rad[square], (0.0, end))
+    bands = _pairs(found[square], limit_rad[square], BAND_EDGES_PER_PX)
+    return {"resolvable_band": whole, "bands": bands}
+
+
+def _pairs(
+    found_rad: np.ndarray, limit_rad: np.ndarray, edges_per_px: tuple[float, ...]
+) -> list[Record]:
+    errors, limits = (photon_limit.band_rms(i, edges_per_px) for i in (found_rad, limit_rad))
+    return [
+        {"to_cycles_per_px": edge, "phase_rmse_rad": error, "photon_limit_phase_rad": limit}
+        for edge, error, limit in zip(edges_per_px[1:], errors, limits, strict=True)
+    ]
+
+
+def _rms(values: np.ndarray) -> float | None:
+    return float(np.sqrt((values**2).mean())) if values.size else None
