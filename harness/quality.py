@@ -17,6 +17,7 @@ from harness.errors import InputInvalid
 LIMIT_SEED = 1
 LIMIT_STEPS = 20
 BAND_EDGES_PER_PX = (0.0, 0.0625, 0.125, 0.1875, 0.25, 0.3125, 0.375, 0.4375, 0.5)
+NEEDED = ("diffraction", "probeGuess", "xcoords", "ycoords", "objectGuess")
 NYQUIST_PER_PX = 0.5
 
 Record = dict[str, Any]
@@ -36,26 +37,47 @@ class Frames:
     truth: np.ndarray | None
 
 
-def frames_of(arrays: Mapping[str, np.ndarray], *, truth_present: bool, shape: Any) -> Frames:
+def frames_of(
+    arrays: Mapping[str, np.ndarray | None], *, truth_present: bool, shape: tuple[int, ...]
+) -> Frames:
     """Return what an input of DATA-001's arrays holds, for an object of that shape.
 
-    Raises InputInvalid where arrays do not fit each other, or a frame sees beyond the object.
+    Raises InputInvalid where arrays are missing or do not fit each other, or where a frame sees
+    beyond the object.
     """
-    amplitude, probe = arrays["diffraction"], arrays["probeGuess"]
-    truth = arrays["objectGuess"] if truth_present else None
-    side = amplitude.shape[-1]
-    fits = amplitude.ndim == 3 and amplitude.shape[1] == side and probe.shape[-2:] == (side, side)
-    if not fits or (truth is not None and truth.shape != tuple(shape)):
-        raise InputInvalid("frames, probe and object do not fit each other")
-    corners = forward.patch_corners(arrays["xcoords"], arrays["ycoords"], side, tuple(shape))
-    if len(corners) != len(amplitude):
-        raise InputInvalid("there is not one position for each frame")
+    truth = _of_kind(arrays.get("objectGuess"), "c", 2) if truth_present else None
+    amplitude = _of_kind(arrays.get("diffraction"), "f", 3)
+    probe, side = arrays.get("probeGuess"), amplitude.shape[-1]
+    probe = _of_kind(probe, "c", 2 if np.ndim(probe) == 2 else 3)
+    x_px, y_px = (_of_kind(arrays.get(name), "f", 1) for name in ("xcoords", "ycoords"))
+    _require(len(shape) == 2 and (truth is None or truth.shape == shape))
+    _require(amplitude.shape[1:] == probe.shape[-2:] == (side, side))
+    _require(len(x_px) == len(y_px) == len(amplitude) > 0)
     return Frames(
         np.square(amplitude, dtype=np.float32),
         probe.reshape(-1, side, side).astype(np.complex64),
-        corners,
+        forward.patch_corners(x_px, y_px, side, shape),
         None if truth is None else truth.astype(np.complex64),
     )
+
+
+def fitting(
+    frames: Frames, object_: np.ndarray | None, probe: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a reconstruction's object and probe; InputInvalid where they do not fit the frames."""
+    object_, probe = _of_kind(object_, "c", 2), _of_kind(probe, "c", 3)
+    _require(probe.shape[1:] == frames.counts.shape[1:])
+    return object_, probe
+
+
+def _of_kind(array: np.ndarray | None, kind: str, dimensions: int) -> np.ndarray:
+    _require(array is not None and array.dtype.kind == kind and array.ndim == dimensions)
+    return array
+
+
+def _require(holds: bool) -> None:
+    if not holds:
+        raise InputInvalid("frames, positions, probe and object do not fit each other")
 
 
 def measure(frames: Frames, object_: np.ndarray, probe: np.ndarray) -> Record:

@@ -102,6 +102,10 @@ def test_an_object_that_is_not_finite_leaves_nulls_and_reasons():
         ("diffraction", lambda values: values[:-1]),
         ("diffraction", lambda values: values[0]),
         ("xcoords", lambda values: values + 1000),
+        ("xcoords", lambda values: values[:-1]),
+        ("probeGuess", lambda values: None),
+        ("probeGuess", np.abs),
+        ("ycoords", lambda values: values.astype(str)),
     ],
 )
 def test_arrays_that_do_not_fit_each_other_are_refused(name, change):
