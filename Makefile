@@ -108,9 +108,10 @@ lock: ## write the lock files anew (needs uv; pins that still fit are kept)
 	$(COMPILE) --group light -o requirements/light.txt >/dev/null
 	$(COMPILE) --group build pyproject.toml -o requirements/full.txt >/dev/null
 	$(COMPILE) --group formats -o requirements/formats.txt >/dev/null
+	$(COMPILE) --group mutation -o requirements/mutation.txt >/dev/null
 clean: ## remove scratch inputs and caches, never hubs
 	@rm -rf tmp build dist .nox .coverage .coverage.* htmlcov
 	@rm -rf .pytest_cache .hypothesis .ruff_cache .import_linter_cache
 	@find harness tests bench requirements -name __pycache__ -type d -prune -exec rm -rf {} +
 distclean: clean ## remove the environments too
-	@rm -rf .venv-light .venv .venv-formats
+	@rm -rf .venv-light .venv .venv-formats .venv-mutation
