@@ -38,6 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_prepare(commands)
+    _add_import(commands)
     _add_check(commands)
     _add_new_hub(commands)
     _add_stage(commands)
@@ -63,6 +64,40 @@ def _add_check(commands: argparse._SubParsersAction) -> None:
     command.add_argument("files", nargs="+", type=terminal.path, metavar="FILE")
     _add_format(command)
     command.set_defaults(work=_check)
+
+
+def _add_import(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "import",
+        help="turn a measured scan into an NPZ of DATA-001",
+        description="Takes PtychoPINN and tike NPZ, CXI and ptychodus files; says what it assumed, "
+        "and refuses to guess what neither the file nor an option says (docs/importing.md).",
+    )
+    command.add_argument("file", type=terminal.path, metavar="FILE")
+    command.add_argument("--out", type=terminal.path, required=True, metavar="NPZ")
+    command.add_argument("--frames", choices=("amplitude", "intensity"), help="what values are")
+    command.add_argument("--zero-frequency", choices=("corner", "centre"), help="where it lies")
+    command.add_argument("--axis-order", choices=("first", "last"), help="place of the frame count")
+    command.add_argument("--probe", metavar="NPY", help='a probe to use, or "mean": from the light')
+    command.add_argument("--diffraction", type=terminal.path, metavar="FILE", help="the frames")
+    command.add_argument("--frames-path", default="patterns", metavar="PATH", help="frames in it")
+    command.add_argument("--translation", choices=("sample", "probe"), help="what a CXI file moves")
+    for name in ("pixel-size-m", "energy-ev", "distance-m", "detector-pixel-m"):
+        command.add_argument(f"--{name}", type=float, metavar="NUMBER", help=_LENGTHS[name])
+    command.add_argument("--crop", type=int, metavar="N", help="cut or pad frames to N x N")
+    command.add_argument("--no-object", action="store_true", help="leave the file's object out")
+    command.add_argument(
+        "--zero-bad-pixels", action="store_true", help="count masked pixels as dark"
+    )
+    command.set_defaults(work=_import)
+
+
+_LENGTHS = {
+    "pixel-size-m": "side of an object pixel",
+    "energy-ev": "energy of a photon",
+    "distance-m": "from object to detector",
+    "detector-pixel-m": "pitch of the detector",
+}
 
 
 def _add_new_hub(commands: argparse._SubParsersAction) -> None:
@@ -212,6 +247,27 @@ def _prepare(options: argparse.Namespace) -> int:
     preset = reconstruction.known_preset(design, options.preset)
     root = prepare.scratch(design, preset, options.base)
     prepare.prepare_inputs(design, preset, root, options.base, terminal.say)
+    return EXIT_OK
+
+
+def _import(options: argparse.Namespace) -> int:
+    from harness import foreign, importing, measured
+
+    geometry = measured.Geometry(
+        options.pixel_size_m, options.energy_ev, options.distance_m, options.detector_pixel_m
+    )
+    told = measured.Told(
+        frames=options.frames,
+        zero_frequency=options.zero_frequency,
+        axis_order=options.axis_order,
+        probe=options.probe,
+        crop_px=options.crop,
+        zero_bad_pixels=options.zero_bad_pixels,
+        no_object=options.no_object,
+        geometry=geometry,
+    )
+    beside = foreign.Beside(options.diffraction, options.frames_path, options.translation)
+    importing.run(importing.Request(options.file, options.out, told, beside), terminal.say)
     return EXIT_OK
 
 
