@@ -46,6 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_anchor(commands)
     _add_diff(commands)
     _add_reproduce(commands)
+    _add_export(commands)
     _add_hubs(commands)
     _add_blocked(commands)
     _add_docs_sync(commands)
@@ -186,6 +187,25 @@ def _add_reproduce(commands: argparse._SubParsersAction) -> None:
         help="only this job, as dose_1000/dense/train; repeatable; default: all that succeeded",
     )
     command.set_defaults(work=_reproduce)
+
+
+def _add_export(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "export",
+        help="write a job's reconstruction as CXI or ptychodus product",
+        description="Reads the hub and leaves it as it is. Lengths come from the metadata of the "
+        "job's input, or are told; none is made up (docs/importing.md).",
+    )
+    command.add_argument("hub", type=terminal.path, metavar="HUB")
+    command.add_argument("--job", metavar="JOB", help="which; may be left out where there is one")
+    command.add_argument("--to", choices=("cxi", "ptychodus"), required=True, help="format")
+    command.add_argument("--out", type=terminal.path, required=True, metavar="FILE")
+    command.add_argument(
+        "--input", type=terminal.path, metavar="NPZ", help="the job's input, if it lies elsewhere"
+    )
+    for name in ("pixel-size-m", "energy-ev", "distance-m"):
+        command.add_argument(f"--{name}", type=float, metavar="NUMBER", help=_LENGTHS[name])
+    command.set_defaults(work=_export)
 
 
 def _add_hubs(commands: argparse._SubParsersAction) -> None:
@@ -441,6 +461,17 @@ def _reproduce(options: argparse.Namespace) -> int:
     from harness import rerun
 
     return rerun.reproduce(options.hub, options.job, terminal.say)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from harness import exporting, measured
+
+    told = measured.Geometry(options.pixel_size_m, options.energy_ev, options.distance_m)
+    request = exporting.Request(
+        options.hub, options.job, options.to, options.out, options.input, told
+    )
+    exporting.run(request, terminal.say)
+    return EXIT_OK
 
 
 def _hubs(options: argparse.Namespace) -> int:

@@ -176,7 +176,7 @@ def _counts(frames: np.ndarray, raw: RawScan, told: Told, stated: list[str]) -> 
     )
     stated.append(f"values are {kind}, {why}")
     values = frames.astype(np.float64)
-    return values if kind == "intensity" else _whole_where_close(np.square(values))
+    return values if kind == "intensity" else whole_where_close(np.square(values))
 
 
 def _kind_seen(frames: np.ndarray) -> str | None:
@@ -197,7 +197,7 @@ def _are_whole(values: np.ndarray) -> bool:
     return bool(tolerance < 0.25 and (np.abs(values - np.rint(values)) <= tolerance).all())
 
 
-def _whole_where_close(values: np.ndarray) -> np.ndarray:
+def whole_where_close(values: np.ndarray) -> np.ndarray:
     """Return squares of rounded roots as the counts they come from, if they are counts."""
     return np.rint(values) if _are_whole(values) else values
 
