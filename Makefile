@@ -70,9 +70,11 @@ real-run: $(LIGHT) $(FULL) ## reconstruct, and leave the evidence in a hub
 evidence: $(LIGHT) $(FULL) ## all five stages in one hub
 	$(NOX) red green collect dry_run real_run
 
-.PHONY: test lint formats selfcheck
+.PHONY: test attack lint formats selfcheck
 test: $(LIGHT) ## run all tests, with coverage
 	$(NOX) tests
+attack: $(LIGHT) ## attack the example hub in every way; writes the threat model's table
+	$(NOX) attack
 lint: $(LIGHT) ## check style, format and imports
 	$(NOX) lint
 formats: $(LIGHT) ## check hubs with the public validators of their formats

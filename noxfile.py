@@ -132,6 +132,14 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def attack(session: nox.Session) -> None:
+    """Attack the example hub in every way and write what was found into the threat model."""
+    programs(session, "light")
+    words = ["-m", "tests.attack.table", "--write=docs/threat-model.md", *session.posargs]
+    check(session, "python", *words)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style, format, and which module may import which."""
     programs(session, "light")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness import hub, layout, provenance, worktree
+from harness import canonical, hub, layout, provenance, seal, worktree
 from harness.errors import UsageError
 from harness.model import Finding
 from harness.rules import finding
@@ -42,6 +42,21 @@ def check_head(root: Path, expected: str) -> tuple[Finding, ...]:
     if not SHA256.fullmatch(wanted):
         raise UsageError(f"--head {expected!r} is no sha256; give the 64 digits that were printed")
     return _differs(root, wanted, "as given")
+
+
+def check_seal(root: Path, kept: Path) -> tuple[Finding, ...]:
+    """Return a finding for each file of a hub that is not as a seal kept elsewhere says.
+
+    Raises UsageError where the kept seal cannot be read.
+    """
+    try:
+        data = kept.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"--seal {kept} cannot be read: {error.strerror}; give the copy that was kept"
+        ) from None
+    found = seal.check(hub.entries(root), data)
+    return (*found, *_differs(root, canonical.sha256(data), f"as in {kept.name}"))
 
 
 def check_git(root: Path, repository: Path) -> tuple[Finding, ...]:

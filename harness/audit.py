@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -30,20 +32,22 @@ from harness import (
     recompute,
     records,
     resources,
+    rules,
     verify,
 )
 from harness.design import StudyDesign
 from harness.manifest import key_of
 from harness.model import Finding
 from harness.recompute import COMPARED, NOT_SEEN, RECOMPUTED, Account, Left, TruthError
+from harness.seal import Entry
 
-THREADS = 2
 # Findings after which the records cannot be used.
 UNREADABLE = ("hub.json", "hub.marker", "seal.missing")
 NO_INPUT = "its input is not at hand: give --inputs"
 OTHER_INPUT = "the input at hand is another file"
 OTHER_STUDY = "the study at hand is another: give --study"
-NO_TRUTH = "its input has no truth"
+ONE_HALF = "the other half of its scan is not among the inputs seen"
+NO_TRUTH = "no truth is attested, or the object has another shape"
 NEEDS_MODEL = "the child says it; no model of the frames is computed here"
 
 
@@ -83,18 +87,22 @@ def audit(root: Path, inputs: Inputs = Inputs()) -> Audit:
 
     Where records break their schemas, their claims are not looked into.
     """
-    entries, read = hub.entries(root), publish.reader(root)
+    return examine(hub.entries(root), publish.reader(root), inputs)
+
+
+def examine(entries: Sequence[Entry], read: records.Read, inputs: Inputs = Inputs()) -> Audit:
+    """Return the audit of a hub from what lies in it and a reader of its files."""
     found = verify.verify(entries, read, resources.schema)
     if any(item.rule.startswith("schema.") or item.rule in UNREADABLE for item in found):
         return Audit(len(entries), found, ())
     jobs = list(_jobs(read))
-    with ThreadPoolExecutor(THREADS) as pool:
-        lefts = pool.map(lambda job: _left(root, job.folder), jobs)
+    with ThreadPoolExecutor(hub.THREADS) as pool:
+        lefts = pool.map(lambda job: _left(entries, read, job.folder), jobs)
         broken = [
             recompute.check_job(job.folder, job.attestation, left)
             for job, left in zip(jobs, lefts, strict=True)
         ]
-    about_inputs, accounts = _check_inputs(root, jobs, inputs)
+    about_inputs, accounts = _check_inputs(read, jobs, inputs)
     whole = [Account(claim, ".", RECOMPUTED) for claim in recompute.OF_A_HUB]
     return Audit(
         len(entries),
@@ -116,57 +124,79 @@ def _jobs(read: records.Read) -> Iterator[_Job]:
                 yield _Job(job, attestation, study["sha256"], phases.get(job["view"], ""))
 
 
-def _left(root: Path, folder: str) -> Left:
-    archive = root / folder / layout.RECONSTRUCTION
-    reading = npz.read(archive, shown_as=f"{folder}/{archive.name}")
-    pictures = {path.name: path.read_bytes() for path in sorted((root / folder).glob("*.png"))}
-    return Left(reading, _losses(archive), pictures)
+def _left(entries: Sequence[Entry], read: records.Read, folder: str) -> Left:
+    name = f"{folder}/{layout.RECONSTRUCTION}"
+    data = read(name) or b""
+    reading = npz.read_file(io.BytesIO(data), shown_as=name)
+    pictures = {
+        PurePath(entry.path).name: read(entry.path) or b""
+        for entry in entries
+        if entry.path.startswith(f"{folder}/") and entry.path.endswith(".png")
+    }
+    return Left(reading, _losses(data), pictures)
 
 
-def _losses(archive: Path) -> tuple[float, ...] | None:
+def _losses(archive: bytes) -> tuple[float, ...] | None:
+    losses = _array(archive, "loss_per_epoch")
+    if losses is None or losses.ndim != 1 or losses.dtype.kind != "f":
+        return None
+    return tuple(losses.tolist())
+
+
+def _array(archive: bytes, name: str) -> np.ndarray | None:
+    """Return an array of an NPZ; None where there is none that can be read."""
     try:
-        with np.load(archive, allow_pickle=False) as arrays:
-            return tuple(arrays["loss_per_epoch"].astype(np.float64).tolist())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):
+        with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
+            return np.asarray(arrays[name])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
 
 
 def _check_inputs(
-    root: Path, jobs: list[_Job], inputs: Inputs
+    read: records.Read, jobs: list[_Job], inputs: Inputs
 ) -> tuple[list[Finding], list[Account]]:
     """Return findings on the inputs at hand, and accounts of every claim of every job."""
+    opened = [(job, *_open_input(read, job, inputs)) for job in jobs]
+    readings = {key_of(job.planned): reading for job, _, reading, _ in opened if reading}
+    halves = Counter((key.dose_photons, key.view) for key in readings)
     found: list[Finding] = []
     accounts: list[Account] = []
-    readings: gates.Readings = {}
-    for job in jobs:
-        reason, reading, error = _open_input(root, job, inputs)
-        subject = job.folder
-        accounts += [
-            Account(claim, subject, RECOMPUTED)
-            for claim in ("arrays", "loss", "object", "pictures")
-        ]
-        how = NOT_SEEN if reason else RECOMPUTED
-        accounts += [Account(claim, subject, how, reason) for claim in recompute.OF_AN_INPUT[1:]]
-        accounts.append(Account("input", subject, COMPARED if reason else RECOMPUTED, reason))
-        accounts.append(Account("options", subject, COMPARED))
-        accounts.append(Account("misfit", subject, NOT_SEEN, NEEDS_MODEL))
-        if reading is not None and not reason:
-            readings[key_of(job.planned)] = reading
-        if error is None:
-            why = reason or NO_TRUTH
-            accounts.append(Account("truth-error", subject, NOT_SEEN, why))
-        else:
-            accounts.append(Account("truth-error", subject, RECOMPUTED))
-            where = f"{subject}/{layout.RESULT}"
+    for job, reason, _, error in opened:
+        key = key_of(job.planned)
+        apart = reason or ("" if halves[key.dose_photons, key.view] > 1 else ONE_HALF)
+        accounts += _accounts(job.folder, reason, apart, has_error=error is not None)
+        if error is not None:
+            where = f"{job.folder}/{layout.RESULT}"
             found += recompute.check_truth(where, job.attestation, error)
     if readings and inputs.design is not None:
         checked = gates.check_inputs(readings, inputs.design)
-        found += [item for items in checked.values() for item in items if item.severity == "error"]
+        found += rules.errors(chain.from_iterable(checked.values()))
     return found, accounts
 
 
+def _accounts(subject: str, reason: str, apart: str, *, has_error: bool) -> Iterator[Account]:
+    """Yield an account of each claim of one job.
+
+    reason: why its input was not seen, "" where it was.  apart: the same of both halves.
+    """
+    for claim in ("arrays", "loss", "object", "pictures"):
+        yield Account(claim, subject, RECOMPUTED)
+    yield Account("input", subject, COMPARED if reason else RECOMPUTED, reason)
+    without = "" if has_error else reason or NO_TRUTH
+    for claim, why in (
+        ("data-001", reason),
+        ("dose", reason),
+        ("spacing", reason),
+        ("disjoint", apart),
+        ("truth-error", without),
+        ("misfit", NEEDS_MODEL),
+    ):
+        yield Account(claim, subject, NOT_SEEN if why else RECOMPUTED, why)
+    yield Account("options", subject, COMPARED)
+
+
 def _open_input(
-    root: Path, job: _Job, inputs: Inputs
+    read: records.Read, job: _Job, inputs: Inputs
 ) -> tuple[str, npz.NpzReading | None, TruthError | None]:
     """Return why an input cannot be used ("" where it can), its reading, and the truth's error."""
     if inputs.root is None or inputs.design is None:
@@ -182,28 +212,23 @@ def _open_input(
     if canonical.sha256(data) != job.planned["input_sha256"]:
         return OTHER_INPUT, None, None
     reading = npz.read_file(io.BytesIO(data), shown_as=job.planned["input_npz"])
-    return "", reading, _truth_error(root / job.folder, data, job.attestation, reading)
+    archive = read(f"{job.folder}/{layout.RECONSTRUCTION}") or b""
+    return "", reading, truth_error(archive, data, job.attestation, reading)
 
 
-def _truth_error(
-    folder: Path, data: bytes, attestation: Mapping[str, Any], reading: npz.NpzReading
+def truth_error(
+    archive: bytes, data: bytes, attestation: Mapping[str, Any], reading: npz.NpzReading
 ) -> TruthError | None:
-    """Return the error against the input's truth; None where the job did not claim one."""
+    """Return the error against the input's truth; None where there is none to measure."""
+    truth, object_ = _array(data, "objectGuess"), _array(archive, "object")
     if not attestation["truth"]["present"] or reading.positions_px is None:
         return None
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        truth = arrays["objectGuess"].astype(np.complex64)
-    try:
-        with np.load(folder / layout.RECONSTRUCTION, allow_pickle=False) as arrays:
-            object_ = arrays["object"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        return None
-    if object_.shape != truth.shape or object_.dtype.kind != "c":
+    if truth is None or object_ is None or object_.shape != truth.shape:
         return None
     y_px, x_px = reading.positions_px.T
     region = alignment.scanned_region(x_px, y_px, truth.shape)
     rows, columns = region
     return TruthError(
-        alignment.align(object_[region], truth[region]).nrmse,
+        alignment.align(object_[region], truth.astype(np.complex64)[region]).nrmse,
         {"rows": [rows.start, rows.stop], "columns": [columns.start, columns.stop]},
     )

@@ -131,6 +131,12 @@ def _add_verify(commands: argparse._SubParsersAction) -> None:
     command.add_argument("hub", type=Path, metavar="HUB")
     command.add_argument("--head", metavar="SHA256", help="the head that was kept elsewhere")
     command.add_argument(
+        "--seal",
+        type=terminal.path,
+        metavar="FILE",
+        help="a copy of the hub's seal that was kept elsewhere: as --head, and names each file",
+    )
+    command.add_argument(
         "--git", action="store_true", help="compare the head with the one anchored in git"
     )
     command.add_argument(
@@ -382,6 +388,8 @@ def _verify(options: argparse.Namespace) -> int:
     outside: tuple[Finding, ...] = ()
     if options.head is not None:
         outside += anchor.check_head(options.hub, options.head)
+    if options.seal is not None:
+        outside += anchor.check_seal(options.hub, options.seal)
     if options.git:
         outside += anchor.check_git(options.hub, Path())
     read = publish.reader(options.hub)

@@ -29,7 +29,7 @@ HUB_FORMAT = "docs/hub-format.md"
 DECISIONS = "docs/adr/README.md"
 DOCUMENTS = (INDEX, GUIDE, HUB_FORMAT, DECISIONS)
 # The rules that the hub format tells word by word.
-RULES_OF_HUBS = ("hub", "seal", "stage")
+RULES_OF_HUBS = ("hub", "recompute", "seal", "stage")
 
 _SPAN = re.compile(r"`((?:make|nox|python) [^`\n]+)`")
 _FENCED = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)

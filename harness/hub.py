@@ -6,6 +6,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from harness.errors import HubDamaged, UsageError
 from harness.records import MARKER, stage_path
 
 FORMAT = "harness.hub/1"
+THREADS = 2  # that hash; hashlib lets others run meanwhile
 
 
 def create(reports: Path, initiative: str, slug: str, clock: Callable[[], datetime]) -> Path:
@@ -50,11 +52,13 @@ def root_of(path: Path) -> Path | None:
 
 def entries(hub: Path) -> tuple[seal.Entry, ...]:
     """Return everything in a hub, sorted by path, with digests; links are not followed."""
-    found = []
+    paths = []
     for folder, folders, names in os.walk(hub):
         linked = [name for name in folders if Path(folder, name).is_symlink()]
-        found += [_entry(hub, Path(folder, name)) for name in (*names, *linked)]
-    return tuple(sorted(found, key=lambda entry: entry.path))
+        paths += [Path(folder, name) for name in (*names, *linked)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = pool.map(lambda path: _entry(hub, path), paths)
+        return tuple(sorted(found, key=lambda entry: entry.path))
 
 
 def _entry(hub: Path, path: Path) -> seal.Entry:

@@ -54,7 +54,6 @@ OF_A_JOB: Mapping[str, str] = {
     "misfit": "the truth predicts the frames to within shot noise",
 }
 CLAIMS: Mapping[str, str] = {**OF_A_HUB, **OF_A_JOB}
-OF_AN_INPUT = ("input", "data-001", "dose", "spacing", "disjoint")
 ERROR_TOLERANCE = 1e-6
 
 Record = Mapping[str, Any]

@@ -325,6 +325,9 @@ RULES: dict[str, Rule] = {
     ),
     "hub.code": Rule("a stage record cites the code that was hashed", "get the hub again"),
     "hub.guide": Rule("the guide in a stage is the one that was hashed", "get the hub again"),
+    "hub.time": Rule(
+        "a stage begins after its hub was made and after the stage before it", "get the hub again"
+    ),
     "hub.uncommitted": Rule(
         "a stage in a tree with uncommitted changes has their diff", "get the hub again"
     ),

@@ -6,7 +6,8 @@ Pure: fed with the entries of the hub and a reader of its files; every finding a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from harness import (
@@ -22,6 +23,7 @@ from harness import (
     reproduction,
     verify_run,
 )
+from harness.crosscheck import seconds_between as seconds
 from harness.model import Finding
 from harness.records import Read
 from harness.rules import finding
@@ -73,6 +75,7 @@ def verify(entries: Sequence[Entry], read: Read, schema: Schema) -> tuple[Findin
     return (
         *sealed,
         *_check_chain(read, digests),
+        *_check_times(read),
         *_check_accounted(read, digests),
         *(
             found
@@ -142,6 +145,23 @@ def _check_chain(read: Read, digests: Mapping[str, str]) -> list[Finding]:
             )
         before = {"path": path, "sha256": digests[path]}
     return found
+
+
+def _check_times(read: Read) -> Iterator[Finding]:
+    """Yield each stage that began before its hub was made or the stage before it ended."""
+    before, when = records.MARKER, records.document(read, records.MARKER)["created_at"]
+    for path, record in records.stages(read):
+        moments = [when, record["started_at"], record["finished_at"]]
+        spans = [(early, late) for early, late in pairwise(moments) if seconds(early, late) < 0]
+        if spans:
+            yield finding(
+                "hub.time",
+                where=path,
+                pointer="/started_at",
+                expected=f"not before {spans[0][0]} ({before})",
+                found=spans[0][1],
+            )
+        before, when = path, record["finished_at"]
 
 
 def _check_accounted(read: Read, digests: Mapping[str, str]) -> list[Finding]:

@@ -22,12 +22,23 @@ VARIABLES = (
 )
 TARGETS = {
     *("env", "light-env", "inputs", "red", "green", "collect", "dry-run", "real-run", "evidence"),
-    *("test", "lint", "formats", "selfcheck", "verify", "anchor", "reproduce", "blocked", "hubs"),
+    *(
+        "test",
+        "attack",
+        "lint",
+        "formats",
+        "selfcheck",
+        "verify",
+        "anchor",
+        "reproduce",
+        "blocked",
+        "hubs",
+    ),
     *("lock", "clean", "distclean", "docs-sync", "help"),
 }
 SESSIONS = {
     *("red", "green", "collect", "dry_run", "real_run"),
-    *("tests", "lint", "formats", "selfcheck"),
+    *("tests", "attack", "lint", "formats", "selfcheck"),
 }
 ATTACKS = (
     "1000; touch pwned",

@@ -261,7 +261,7 @@ def test_without_inputs_verify_says_what_it_could_not_see(complete_hub):
 def test_with_its_inputs_a_hub_has_its_claims_about_them_recomputed(complete_hub, inputs_at_hand):
     done = audit.audit(complete_hub, inputs_at_hand)
     assert done.findings == ()
-    for claim in recompute.OF_AN_INPUT:
+    for claim in ("input", "data-001", "dose", "spacing", "disjoint"):
         assert account(done, claim) == {recompute.RECOMPUTED: ""}
 
 
@@ -275,6 +275,9 @@ def test_an_input_that_is_another_file_is_not_counted_as_seen(
     done = audit.audit(complete_hub, audit.Inputs(root, inputs_at_hand.design))
     reasons = {item.subject: item.reason for item in done.accounts if item.claim == "dose"}
     assert reasons[JOB] == audit.OTHER_INPUT
+    apart = {item.subject: item.reason for item in done.accounts if item.claim == "disjoint"}
+    assert apart["real_run/dose_1000/dense/test"] == audit.ONE_HALF
+    assert apart["real_run/dose_1000/baseline/test"] == ""
     assert reasons["real_run/dose_1000/dense/test"] == ""
 
 
@@ -299,6 +302,27 @@ def test_an_error_against_the_truth_that_the_arrays_do_not_give_is_found():
     other = {"truth": {"nrmse": error, "region_px": {"rows": [1, 8], "columns": [0, 8]}}}
     (found,) = recompute.check_truth("r", other, computed)
     assert found.pointer == "/truth/region_px"
+
+
+def test_the_error_against_the_truth_is_measured_on_the_box_of_the_centres():
+    rng = np.random.default_rng(3)
+    truth = np.exp(1j * rng.normal(size=(9, 9))).astype(np.complex64)
+    object_ = truth.copy()
+    object_[0, 0] = 100
+    data = archive(objectGuess=truth, xcoords=np.array([3.0, 5.0]), ycoords=np.array([3.0, 6.0]))
+    reading = npz.read_file(io.BytesIO(data), "in.npz")
+    attested = {"truth": {"present": True}}
+    found = audit.truth_error(archive(object=object_), data, attested, reading)
+    assert found.nrmse < 1e-6, "the pixel outside of the box does not count"
+    assert found.region_px == {"rows": [3, 7], "columns": [3, 6]}
+    object_[4, 4] += 1
+    assert audit.truth_error(archive(object=object_), data, attested, reading).nrmse > 0.1
+    for other in (archive(object=object_[:-1]), archive(probe=object_), b""):
+        assert audit.truth_error(other, data, attested, reading) is None
+    assert (
+        audit.truth_error(archive(object=truth), data, {"truth": {"present": False}}, reading)
+        is None
+    )
 
 
 def test_the_answer_of_verify_accounts_for_every_claim(complete_hub, capsys):

@@ -1,0 +1,439 @@
+"""The attacks: on every file, on every value of every record, and forgeries with a purpose."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from harness import arrays, layout, records, resources, schemas
+from harness.verify import JSON_SCHEMAS
+from tests.attack.hubs import Attack, Hub
+
+VALUE = "a value of a record changed to another valid one"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One attack: its kind, the files that it touches, what it does."""
+
+    kind: str
+    touched: tuple[str, ...]
+    attack: Attack
+
+
+# Files
+
+
+def on_files(sound: Hub) -> Iterator[Case]:
+    """Yield every attack on every file; a sibling is the next file of its folder, or of the hub."""
+    paths = sorted(sound.files)
+    for index, path in enumerate(paths):
+        for kind, change in CHANGES.items():
+            if change(sound.files[path]) != sound.files[path]:
+                yield Case(kind, (path,), _changed(path, change))
+        yield Case("removed", (path,), lambda hub, path=path: hub.files.pop(path))
+        yield Case("renamed", (path, f"{path}.bak"), _renamed(path))
+        yield Case("replaced by a link", (path,), lambda hub, path=path: hub.links.add(path))
+        sibling = _sibling(paths, index)
+        if sound.files[sibling] != sound.files[path]:
+            yield Case("swapped with a sibling", (path, sibling), _swapped(path, sibling))
+    yield Case("added", ("docs/later.txt",), lambda hub: hub.files.update({"docs/later.txt": b"x"}))
+
+
+def _flip(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :] if data else data
+
+
+CHANGES: Mapping[str, Callable[[bytes], bytes]] = {
+    "one byte changed": _flip,
+    "truncated": lambda data: data[: len(data) // 2],
+    "emptied": lambda data: b"",
+}
+
+
+def _changed(path: str, change: Callable[[bytes], bytes]) -> Attack:
+    def attack(hub: Hub) -> None:
+        hub.files[path] = change(hub.files[path])
+
+    return attack
+
+
+def _renamed(path: str) -> Attack:
+    def attack(hub: Hub) -> None:
+        hub.files[f"{path}.bak"] = hub.files.pop(path)
+
+    return attack
+
+
+def _swapped(one: str, other: str) -> Attack:
+    def attack(hub: Hub) -> None:
+        hub.files[one], hub.files[other] = hub.files[other], hub.files[one]
+
+    return attack
+
+
+def _sibling(paths: list[str], index: int) -> str:
+    folder = paths[index].rpartition("/")[0]
+    near = [path for path in paths if path.rpartition("/")[0] == folder and path != paths[index]]
+    return next(
+        (path for path in near if path > paths[index]), near[0] if near else paths[index - 1]
+    )
+
+
+# Values
+
+
+def on_values(sound: Hub, *, alike_once: bool) -> Iterator[Case]:
+    """Yield an attack on every value of every JSON record.
+
+    alike_once: of values that differ only in list index or in the key of a map of digests, one.
+    """
+    for path in sorted(path for path in sound.files if path.endswith(".json")):
+        seen = set()
+        document = json.loads(sound.files[path])
+        for place in leaves(document):
+            shape = (tuple("*" if _is_index(step) else step for step in place), path)
+            if alike_once and shape in seen:
+                continue
+            seen.add(shape)
+            other = another_valid(path, document, place)
+            if other is not None:
+                yield Case(VALUE, (path,), _put(path, place, other[0]))
+
+
+def leaves(document: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the place of every value that holds no others."""
+    inside = document.items() if isinstance(document, dict) else enumerate(document)
+    for key, value in inside:
+        if isinstance(value, dict | list) and value:
+            yield from leaves(value, (*place, key))
+        else:
+            yield (*place, key)
+
+
+def _is_index(step: Any) -> bool:
+    return isinstance(step, int) or "/" in step or "." in step
+
+
+def another_valid(path: str, document: Any, place: tuple[Any, ...]) -> tuple[Any] | None:
+    """Return another value that the document's schema allows there, in a tuple; None for none."""
+    name = JSON_SCHEMAS.get(path) or ("attestation" if path.endswith(f"/{layout.RESULT}") else None)
+    before = _at(document, place)
+    for value in others(before):
+        _set(document, place, value)
+        try:
+            if name is None or not schemas.check(
+                document, resources.schema(name), name=name, where=path
+            ):
+                return (value,)
+        finally:
+            _set(document, place, before)
+    return None
+
+
+def others(value: Any) -> Iterator[Any]:
+    """Yield values of the kind that stands there, the likeliest first, then of other kinds."""
+    if isinstance(value, bool):
+        yield not value
+    elif isinstance(value, int | float):
+        yield from (value + 1, value / 2, 0, 1)
+    elif isinstance(value, str):
+        yield from _other_texts(value)
+    elif isinstance(value, list):
+        yield from (["x"], [0], [{}])
+    yield from (None, "x", 1, 0.5, True)
+
+
+WORDS = (
+    ("pass", "fail"),
+    ("succeeded", "failed"),
+    ("killed_by_assertion", "survived"),
+    ("error", "note"),
+    ("cpu", "auto"),
+    ("flat", "guess"),
+    ("dense", "sparse"),
+    ("train", "test"),
+)
+
+
+def _other_texts(value: str) -> Iterator[str]:
+    if re.fullmatch(r"[0-9a-f]{40,64}", value):
+        yield value[1:] + value[0] if value[1:] + value[0] != value else "1" * len(value)
+    if re.match(r"\d{4}-\d\d-\d\dT", value):
+        yield (datetime.fromisoformat(value) + timedelta(seconds=1)).isoformat(
+            timespec="milliseconds"
+        )
+    for pair in WORDS:
+        if value in pair:
+            yield pair[1 - pair.index(value)]
+    yield from (f"{value}x", f"x{value}", value[:-1], "")
+
+
+def _at(document: Any, place: tuple[Any, ...]) -> Any:
+    for step in place:
+        document = document[step]
+    return document
+
+
+def _set(document: Any, place: tuple[Any, ...], value: Any) -> None:
+    for step in place[:-1]:
+        document = document[step]
+    document[place[-1]] = value
+
+
+def _put(path: str, place: tuple[Any, ...], value: Any) -> Attack:
+    return lambda hub: hub.edit(path, lambda document: _set(document, place, value))
+
+
+# Forgeries
+
+
+def forgeries(sound: Hub) -> Iterator[Case]:
+    """Yield attacks with a purpose, on the real run and the stages of a hub that has all five."""
+    run = records.run_of(sound.read, "real-run")
+    folder = layout.RUN_FOLDERS["real-run"]
+    first, second = (job["output_dir"] for job in run.manifest["jobs"][:2])
+    listed, skips = f"{folder}/{layout.MANIFEST}", f"{folder}/{layout.SKIP_SUMMARY}"
+    result, archive = f"{first}/{layout.RESULT}", f"{first}/{layout.RECONSTRUCTION}"
+    green = f"{layout.STAGE_DIRECTORIES['green']}/{layout.GREEN_MAPPED_LOG}"
+    report = next(path for path in sorted(sound.files) if re.match(r"green/.*\.junit\.xml", path))
+    yield Case("a log replaced by another", (green,), _text(green, b"1 passed in 0.01s\n"))
+    yield Case("a failure left out of a log", (f"{first}/{layout.CHILD_LOG}",), _quiet(first))
+    yield Case("a job dropped, totals adjusted", (listed,), _without_job(listed, skips, first))
+    yield Case("a job dropped with its skip added", (listed,), _skipped(listed, skips, first))
+    yield Case("pass said over a failing report", (report,), _failing(report))
+    yield Case("stages in another order", ("green/stage.json",), _earlier("green/stage.json"))
+    yield Case("a job that ended before it began", (result,), _times(result))
+    yield Case(
+        "a better last loss in every record", (archive,), _better_loss(result, listed, first)
+    )
+    yield Case("a better error against the truth", (result,), _better_error(result))
+    yield Case("fewer epochs, said in the settings too", (result,), _fewer(result))
+    yield Case("another input's digest", (listed,), _other_input(result, listed, first))
+    yield Case("another object under the old digest", (archive,), _other_object(archive))
+    yield Case(
+        "the arrays of another job", (archive,), _from(first, second, [layout.RECONSTRUCTION])
+    )
+    pictures = [
+        path
+        for path in sorted(sound.files)
+        if path.startswith(f"{first}/") and path.endswith(".png")
+    ]
+    if pictures:
+        names = [path.rpartition("/")[2] for path in pictures if not path.endswith("probe.png")]
+        yield Case("the pictures of another job", tuple(pictures), _from(first, second, names))
+    killed = next(
+        path
+        for path, data in sorted(sound.files.items())
+        if path.startswith("red/runs/") and b"<failure" in data
+    )
+    yield Case("a fault that survived said to be killed", (killed,), _killed(killed))
+    yield Case("the tests of RED are not those of GREEN", ("red/digests.json",), _other_tests)
+    yield Case("uncommitted changes denied", ("green/stage.json",), _clean)
+
+
+def _text(path: str, data: bytes) -> Attack:
+    return lambda hub: hub.files.update({path: data})
+
+
+def _quiet(job: str) -> Attack:
+    path = f"{job}/{layout.CHILD_LOG}"
+
+    def attack(hub: Hub) -> None:
+        lines = hub.files[path].splitlines(keepends=True)
+        hub.files[path] = b"".join(lines[:2] + lines[-1:])
+
+    return attack
+
+
+def _without_job(listed: str, skips: str, job: str) -> Attack:
+    def attack(hub: Hub) -> None:
+        def drop(document: Any) -> None:
+            document["jobs"] = [each for each in document["jobs"] if each["output_dir"] != job]
+            document["execution_results"] = [
+                each
+                for each in document["execution_results"]
+                if not each["log_path"].startswith(job)
+            ]
+            document["filtered_jobs"] -= 1
+            document["total_jobs"] -= 1
+
+        hub.edit(listed, drop)
+        hub.edit(
+            skips,
+            lambda document: document.update(
+                total_jobs=document["total_jobs"] - 1, selected_count=document["selected_count"] - 1
+            ),
+        )
+        _remove(hub, job)
+
+    return attack
+
+
+def _skipped(listed: str, skips: str, job: str) -> Attack:
+    """Say of a job that it was never asked for, and take its files away."""
+
+    def attack(hub: Hub) -> None:
+        dose, view, split = job.split("/")[-3:]
+        key = {"dose": int(dose.removeprefix("dose_")), "view": view, "split": split}
+
+        def drop(document: Any) -> None:
+            document["jobs"] = [each for each in document["jobs"] if each["output_dir"] != job]
+            document["execution_results"] = [
+                each
+                for each in document["execution_results"]
+                if not each["log_path"].startswith(job)
+            ]
+            document["filtered_jobs"] -= 1
+
+        def add(document: Any) -> None:
+            document["skipped_jobs"].append(
+                {**key, "reason": "not requested", "reasons": ["not requested"]}
+            )
+            document["skipped_count"] += 1
+            document["selected_count"] -= 1
+
+        hub.edit(listed, drop)
+        hub.edit(skips, add)
+        _remove(hub, job)
+
+    return attack
+
+
+def _remove(hub: Hub, folder: str) -> None:
+    for path in [path for path in hub.files if path.startswith(f"{folder}/")]:
+        del hub.files[path]
+
+
+def _failing(report: str) -> Attack:
+    def attack(hub: Hub) -> None:
+        text = hub.files[report].decode()
+        failed = '<failure message="AssertionError: no">AssertionError</failure></testcase>'
+        text = re.sub(r"(<testcase [^>]*?)\s*/>", rf"\1>{failed}", text, count=1)
+        hub.files[report] = text.replace('failures="0"', 'failures="1"').encode()
+
+    return attack
+
+
+def _earlier(path: str) -> Attack:
+    def change(document: Any) -> None:
+        for name in ("started_at", "finished_at"):
+            moment = datetime.fromisoformat(document[name]) - timedelta(days=1)
+            document[name] = moment.isoformat(timespec="milliseconds")
+
+    return lambda hub: hub.edit(path, change)
+
+
+def _times(result: str) -> Attack:
+    def change(document: Any) -> None:
+        document["started_at"], document["finished_at"] = (
+            document["finished_at"],
+            (datetime.fromisoformat(document["started_at"]) - timedelta(hours=1)).isoformat(
+                timespec="milliseconds"
+            ),
+        )
+
+    return lambda hub: hub.edit(result, change)
+
+
+def _better_loss(result: str, listed: str, job: str) -> Attack:
+    def better(document: Any) -> None:
+        document["loss"]["last"] = document["loss"]["per_epoch"][-1] = 1e-9
+
+    def in_manifest(document: Any) -> None:
+        for each in document["execution_results"]:
+            if each["log_path"].startswith(job):
+                each["final_loss"] = 1e-9
+
+    def attack(hub: Hub) -> None:
+        hub.edit(result, better)
+        hub.edit(listed, in_manifest)
+
+    return attack
+
+
+def _better_error(result: str) -> Attack:
+    def change(document: Any) -> None:
+        document["truth"]["nrmse"] = 0.001
+
+    return lambda hub: hub.edit(result, change)
+
+
+def _fewer(result: str) -> Attack:
+    def change(document: Any) -> None:
+        document["epochs_run"] = 1
+        document["loss"]["per_epoch"] = document["loss"]["per_epoch"][:1]
+        document["loss"]["last"] = document["loss"]["first"]
+
+    return lambda hub: hub.edit(result, change)
+
+
+def _other_input(result: str, listed: str, job: str) -> Attack:
+    other = "7" * 64
+
+    def in_manifest(document: Any) -> None:
+        for each in document["jobs"]:
+            if each["output_dir"] == job:
+                each["input_sha256"] = other
+
+    def attack(hub: Hub) -> None:
+        hub.edit(result, lambda document: document["input"].update(sha256=other))
+        hub.edit(listed, in_manifest)
+
+    return attack
+
+
+def _other_object(archive: str) -> Attack:
+    def attack(hub: Hub) -> None:
+        with np.load(io.BytesIO(hub.files[archive]), allow_pickle=False) as held:
+            values = dict(held)
+        values["object"] = values["object"] + 1
+        assert arrays.array_sha256(values["object"])
+        buffer = io.BytesIO()
+        np.savez(buffer, **values)
+        hub.files[archive] = buffer.getvalue()
+
+    return attack
+
+
+def _from(job: str, other: str, names: list[str]) -> Attack:
+    def attack(hub: Hub) -> None:
+        for name in names:
+            hub.files[f"{job}/{name}"] = hub.files[f"{other}/{name}"]
+
+    return attack
+
+
+def _killed(report: str) -> Attack:
+    """Take the failures out of a fault's report; the proof goes on to say that it was killed."""
+
+    def attack(hub: Hub) -> None:
+        text = hub.files[report].decode()
+        hub.files[report] = re.sub(r"<failure.*?</failure>", "", text, flags=re.S).encode()
+
+    return attack
+
+
+def _other_tests(hub: Hub) -> None:
+    def change(document: Any) -> None:
+        for moment in ("before", "after"):
+            code = document[moment]["code"]
+            name = next(path for path in sorted(code) if path.startswith("tests/"))
+            code[name] = "5" * 64
+
+    hub.edit("red/digests.json", change)
+
+
+def _clean(hub: Hub) -> None:
+    def change(document: Any) -> None:
+        document["git"]["dirty"] = not document["git"]["dirty"]
+
+    hub.edit("green/stage.json", change)

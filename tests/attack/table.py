@@ -1,0 +1,171 @@
+"""Every attack on a hub by every attacker, and the table of what was found.
+
+    python -m tests.attack.table [--hub HUB] [--all] [--write docs/threat-model.md]
+
+HUB: by default the committed example.  Ends with 1 where anything got past an auditor who kept
+the seal, or was not named to her.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness import files, layout, records, tables, worktree
+from harness.resources import REPOSITORY
+from tests.attack import attacks, hubs
+from tests.attack.attacks import Case
+from tests.attack.hubs import Hub
+
+BLOCK = "attacks"
+RULES_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an auditor found of one attack: by the hub alone, and with her copy of the seal."""
+
+    kind: str
+    attacker: str
+    touched: tuple[str, ...]
+    rules: tuple[str, ...]
+    found: bool
+    named: bool
+
+
+@dataclass
+class Row:
+    """The outcomes of one kind of attack by one attacker."""
+
+    tried: int = 0
+    by_itself: int = 0
+    found: int = 0
+    named: int = 0
+    rules: Counter[str] = field(default_factory=Counter)
+
+    def add(self, outcome: Outcome) -> None:
+        self.tried += 1
+        self.by_itself += bool(outcome.rules)
+        self.found += outcome.found
+        self.named += outcome.named
+        self.rules.update(outcome.rules)
+
+
+def outcome(sound: Hub, case: Case, attacker: str) -> Outcome | None:
+    """Return what is found of an attack; None where it changed nothing in the end."""
+    struck = hubs.strike(sound, case.attack, attacker)
+    if (struck.files, struck.links) == (sound.files, sound.links):
+        return None
+    alone = hubs.findings(struck)
+    both = hubs.findings(struck, kept_seal=sound.files[layout.SEAL])
+    named = {item.where for item in both}
+    return Outcome(
+        case.kind,
+        attacker,
+        case.touched,
+        tuple(sorted({item.rule for item in alone})),
+        bool(both),
+        bool(named & set(case.touched)),
+    )
+
+
+def cases(sound: Hub, *, alike_once: bool) -> list[Case]:
+    """Return every attack on a hub."""
+    return [
+        *attacks.on_files(sound),
+        *attacks.on_values(sound, alike_once=alike_once),
+        *attacks.forgeries(sound),
+    ]
+
+
+def rows(outcomes: Iterable[Outcome | None]) -> dict[tuple[str, str], Row]:
+    """Return what became of each kind of attack by each attacker, in the order of their coming."""
+    found: dict[tuple[str, str], Row] = {}
+    for each in outcomes:
+        if each is not None:
+            found.setdefault((each.kind, each.attacker), Row()).add(each)
+    return found
+
+
+def as_table(found: dict[tuple[str, str], Row], where: str) -> tables.Table:
+    """Return the rows as a document's table."""
+    lines = []
+    for (kind, attacker), row in found.items():
+        common = [f"`{rule}`" for rule, _ in row.rules.most_common(RULES_SHOWN)]
+        more = ["…"] if len(row.rules) > RULES_SHOWN else []
+        lines.append(
+            tables.row(
+                f"{kind}; {attacker}",
+                str(row.tried),
+                str(row.by_itself),
+                str(row.found),
+                str(row.named),
+                " ".join(common + more) or "none: the head alone tells",
+            )
+        )
+    return tables.Table(where, BLOCK, tuple(lines))
+
+
+# Set once, before the processes are forked: a hub and its cases are large.
+_work: tuple[Hub, list[Case]] | None = None
+
+
+def _do(number: int) -> Outcome | None:
+    sound, listed = _work
+    index, who = divmod(number, len(hubs.ATTACKERS))
+    return outcome(sound, listed[index], hubs.ATTACKERS[who])
+
+
+def run(sound: Hub, listed: Sequence[Case], processes: int) -> list[Outcome | None]:
+    """Return the outcome of every case by every attacker."""
+    global _work  # noqa: PLW0603
+    _work = (sound, list(listed))
+    numbers = range(len(listed) * len(hubs.ATTACKERS))
+    with hubs.each_document_checked_once():
+        hubs.findings(sound)
+        if processes == 1:
+            return [_do(number) for number in numbers]
+        with multiprocessing.get_context("fork").Pool(processes) as pool:
+            return pool.map(_do, numbers, chunksize=64)
+
+
+def example() -> Path:
+    """Return the newest hub that git knows."""
+    listed = worktree.ask(REPOSITORY, "ls-files", "plans/active") or b""
+    return max(
+        REPOSITORY / name.rpartition("/")[0]
+        for name in listed.decode().splitlines()
+        if name.endswith(f"/{records.MARKER}")
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.attack.table", description=__doc__)
+    parser.add_argument("--hub", type=Path, default=example())
+    parser.add_argument("--all", action="store_true", help="change alike values each, not one")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="the document with the table")
+    options = parser.parse_args()
+    sound = hubs.load(options.hub)
+    if found := hubs.findings(sound):
+        print(f"{options.hub} does not hold before any attack: {found[0]}", file=sys.stderr)
+        return 4
+    outcomes = run(sound, cases(sound, alike_once=not options.all), os.cpu_count() or 1)
+    table = as_table(rows(outcomes), str(options.write))
+    print("\n".join(table.rows))
+    if options.write:
+        text = options.write.read_text(encoding="utf-8")
+        files.replace(options.write, tables.write(text, table).encode())
+    past = [each for each in outcomes if each and not (each.found and each.named)]
+    for each in past:
+        print(f"got past: {each.kind}; {each.attacker}: {', '.join(each.touched)}")
+    return 1 if past else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""A child that exits 0 and did something else: a failed job, in a hub that is sound and says so."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness import audit, layout, manifest
+from tests import small_tree
+
+OTHER = "0" * 64
+LIES = {
+    "ran another algorithm": ('--lie algorithm="PIE"', "attest.algorithm"),
+    "ran on another file": (f'--lie input.sha256="{OTHER}"', "attest.input"),
+    "names another file": ('--lie input.path="other.npz"', "attest.input"),
+    "ran fewer epochs": ("--lie epochs_run=1", "attest.epochs"),
+    "drew with another seed": ("--lie seed=7", "attest.seed"),
+    "took other batches": ("--lie batch_size=5", "attest.batch-size"),
+    "was asked for another device": ('--lie device.requested="cpu"', "attest.device"),
+    "started from the truth": ('--lie initial_object="guess"', "attest.initial-object"),
+    "says that it failed": ('--lie status="failed"', None),
+    "left nothing at all": ("--leave none", "attest.missing"),
+    "attests nothing": ("--leave outputs", "attest.missing"),
+    "left no arrays": ("--leave result", "schema.attestation"),
+    "tells losses that it did not have": ("--lie loss.last=1e-9", "attest.itself"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lying_child_is_a_failed_job_in_a_sound_hub(tree, lie):
+    words, rule = LIES[lie]
+    hub = small_tree.new_hub(tree)
+
+    code = small_tree.run_stage(tree, hub, "real-run", child=words)
+
+    assert code == 1
+    document = json.loads((hub / "real_run" / layout.MANIFEST).read_bytes())
+    assert {job["status"] for job in document["jobs"]} == {manifest.FAILED}
+    for result in document["execution_results"]:
+        assert result["returncode"] == 0
+        fired = {item["rule"] for item in result["findings"]}
+        assert fired, "a failure has its reason"
+        assert rule is None or rule in fired
+    assert audit.audit(hub).findings == ()
