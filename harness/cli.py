@@ -42,6 +42,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_check(commands)
     _add_new_hub(commands)
     _add_stage(commands)
+    _add_reconstruct(commands)
     _add_verify(commands)
     _add_anchor(commands)
     _add_diff(commands)
@@ -124,6 +125,18 @@ def _add_stage(commands: argparse._SubParsersAction) -> None:
     _add_key(command)
     reconstruction.add_selection(command)
     command.set_defaults(work=_stage)
+
+
+def _add_reconstruct(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "reconstruct",
+        help="reconstruct one NPZ of DATA-001, and leave a hub",
+        description="Makes a study of the one file, then a hub with its dry run and real run.",
+    )
+    command.add_argument("file", type=terminal.path, metavar="NPZ")
+    _add_key(command)
+    reconstruction.add_selection(command)
+    command.set_defaults(work=_reconstruct)
 
 
 def _add_verify(commands: argparse._SubParsersAction) -> None:
@@ -322,18 +335,21 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _new_hub(options: argparse.Namespace) -> int:
-    from harness import hub, provenance
-
     design = reconstruction.get_study_design(options.study)
     _checked(design, options)
+    terminal.say(_make_hub(design, options).as_posix())
+    return EXIT_OK
+
+
+def _make_hub(design: StudyDesign, options: argparse.Namespace) -> Path:
+    from harness import hub, provenance
+
     if key := _key(options):
         from harness import signing
 
         signing.load(key)
     reports = Path(layout.reports(design.initiative))
-    made = hub.create(reports, design.initiative, design.hub_slug, provenance.now)
-    terminal.say(made.as_posix())
-    return EXIT_OK
+    return hub.create(reports, design.initiative, design.hub_slug, provenance.now)
 
 
 def _stage(options: argparse.Namespace) -> int:
@@ -352,11 +368,35 @@ def _stage(options: argparse.Namespace) -> int:
             study_path=options.study or resources.DEFAULT_STUDY,
             base_npz=options.base,
             allow_missing_phase_d=options.allow_missing_phase_d,
-            words=reconstruction.selection_words(options),
+            words=(*_study_words(options), *reconstruction.selection_words(options)),
             key=_key(options),
             command_lines=command_lines(),
         )
     )
+
+
+def _study_words(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the words that name the study to the commands of a stage."""
+    from harness import provenance
+
+    if options.study is None:
+        return ()
+    return ("--study", provenance.portable(options.study))
+
+
+def _reconstruct(options: argparse.Namespace) -> int:
+    from harness import onefile, provenance
+
+    options.study = onefile.write_study(options.file, terminal.say)
+    options.base, options.preset = options.file, onefile.PRESET
+    design = reconstruction.get_study_design(options.study)
+    _checked(design, options)
+    provenance.require_packages()
+    options.hub = _make_hub(design, options)
+    for options.stage in layout.RUN_STAGES:
+        if code := _stage(options):
+            return code
+    return EXIT_OK
 
 
 def _key(options: argparse.Namespace) -> Path | None:
@@ -375,7 +415,7 @@ def _checked(design: StudyDesign, options: argparse.Namespace) -> dict[str, Any]
         "filters": matrix.check_filters(design, reconstruction.requested_filters(options)),
         "settings": reconstruction.settings_from(design, options),
     }
-    if options.base:
+    if options.base and design.input_sha256 is None:
         from harness import prepare
 
         prepare.check_base(options.base)

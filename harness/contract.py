@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from harness import schemas
-from harness.claims import InputClaim, NpzReading, check_claims, check_disjoint
+from harness.claims import InputClaim, NpzReading, check_claims, check_disjoint, check_given
 from harness.model import Finding
 from harness.rules import finding
 
-__all__ = ["InputClaim", "NpzReading", "check", "check_claims", "check_disjoint"]
+__all__ = ["InputClaim", "NpzReading", "check", "check_claims", "check_disjoint", "check_given"]
 
 REQUIRED_KEYS = ("diffraction", "probeGuess", "objectGuess", "xcoords", "ycoords")
 # Nobody knows the object of a measured scan: a guess may stand there, or nothing.
