@@ -81,15 +81,13 @@ def _unpacked(path: Path) -> bytes:
     if not data.startswith(b"BZh"):
         return data
     most = max(npz.EXPANSION_FLOOR_BYTES, npz.EXPANSION_LIMIT * len(data))
-    unpacker = bz2.BZ2Decompressor()
     try:
-        unpacked = unpacker.decompress(data, most + 1)
-    except OSError as error:
-        raise InputInvalid(f"{path.name} is damaged: {error}") from error
+        # Parallel packers write several streams, one after the other.
+        unpacked = bz2.BZ2File(io.BytesIO(data)).read(most + 1)
+    except (OSError, EOFError) as error:
+        raise InputInvalid(f"{path.name} is damaged or cut short: {error}") from error
     if len(unpacked) > most:
         raise InputInvalid(f"{path.name} unpacks to more than {most} bytes")
-    if not unpacker.eof:
-        raise InputInvalid(f"{path.name} is cut short: copy it again")
     return unpacked
 
 

@@ -15,7 +15,7 @@ EXPANSION_LIMIT = 200
 EXPANSION_FLOOR_BYTES = 16 << 20
 LINK_LIMIT = 16
 # What h5py raises on damaged files.
-_DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError)
+_DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import json
 
 import h5py
@@ -315,6 +316,21 @@ def test_a_file_cut_short_is_refused_by_name(tmp_path, capsys, suffix):
     assert path.name in capsys.readouterr().err
 
 
+def test_bzip2_streams_one_after_the_other_are_one_file(tmp_path):
+    path = made.save_npz(tmp_path / "scan.npz", made.tike())
+    data = path.read_bytes()
+    packed = tmp_path / "scan.npz.bz2"
+    packed.write_bytes(bz2.compress(data[:5000]) + bz2.compress(data[5000:]))
+    assert_same_scan(imported(tmp_path, packed), moved=True)
+
+
+def test_a_small_file_that_unpacks_to_a_huge_one_is_refused(tmp_path, capsys):
+    path = tmp_path / "scan.npz.bz2"
+    path.write_bytes(bz2.compress(bytes(100 << 20)))
+    assert run(tmp_path, path) == 3
+    assert "unpacks to more than" in capsys.readouterr().err
+
+
 def test_what_is_no_scan_is_refused(tmp_path, capsys):
     path = tmp_path / "notes.txt"
     path.write_text("a letter")
@@ -340,6 +356,12 @@ def test_bad_pixels_are_counted_as_dark_only_when_asked(tmp_path, capsys):
     assert "--zero-bad-pixels" in capsys.readouterr().err
     found = imported(tmp_path, *words, "--zero-bad-pixels")
     assert not found["diffraction"][:, 3, 4].any()
+    with h5py.File(path, "a") as file:
+        file["entry_1/data_1/data"][...] = np.fft.ifftshift(made.COUNTS, axes=(-2, -1))
+    (tmp_path / "corner").mkdir()
+    found = imported(tmp_path / "corner", *words, "--zero-bad-pixels")
+    assert not found["diffraction"][:, 3 + FRAME_PX // 2, 4 + FRAME_PX // 2].any()
+    assert found["diffraction"][:, 15:17, 15:17].all()
 
 
 def test_an_existing_file_is_not_written_over(tmp_path):
