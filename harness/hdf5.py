@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -29,6 +31,20 @@ def opened(path: Path) -> Iterator[h5py.File]:
         yield file
 
 
+def _refusing_damage(read: Callable[..., Any]) -> Callable[..., Any]:
+    """Make what h5py raises on a damaged part of a file an InputInvalid that names the part."""
+
+    @wraps(read)
+    def guarded(file: h5py.File, name: str, *rest: str) -> Any:
+        try:
+            return read(file, name, *rest)
+        except _DAMAGE as error:
+            raise InputInvalid(f"{name} cannot be read: {_why(error)}") from error
+
+    return guarded
+
+
+@_refusing_damage
 def dataset(file: h5py.File, name: str) -> np.ndarray | None:
     """Return a dataset's numbers, None where there is none of that name.
 
@@ -47,10 +63,7 @@ def dataset(file: h5py.File, name: str) -> np.ndarray | None:
     held_bytes = file.id.get_filesize()
     if found.nbytes > max(EXPANSION_FLOOR_BYTES, EXPANSION_LIMIT * held_bytes):
         raise InputInvalid(f"{name} claims {found.nbytes} bytes in a file of {held_bytes}")
-    try:
-        return np.asarray(found[()])
-    except _DAMAGE as error:
-        raise InputInvalid(f"{name} cannot be read: {_why(error)}") from error
+    return np.asarray(found[()])
 
 
 def number(file: h5py.File, name: str) -> float | None:
@@ -63,16 +76,15 @@ def number(file: h5py.File, name: str) -> float | None:
     return float(values.reshape(()))
 
 
+@_refusing_damage
 def attribute(file: h5py.File, name: str, key: str) -> float | None:
     """Return an attribute that is one number, None where object or attribute is absent."""
     found = _walk(file, name)
-    try:
-        value = None if found is None else found.attrs.get(key)
-        return None if value is None else float(np.asarray(value).reshape(()))
-    except _DAMAGE as error:
-        raise InputInvalid(f"attribute {key} of {name} is not one number") from error
+    value = None if found is None else found.attrs.get(key)
+    return None if value is None else float(np.asarray(value).reshape(()))
 
 
+@_refusing_damage
 def exists(file: h5py.File, name: str) -> bool:
     """Tell whether a path leads to something inside the file."""
     return _walk(file, name) is not None
@@ -102,12 +114,7 @@ def _walk(file: h5py.File, name: str) -> h5py.HLObject | None:
 
 
 def _link(group: h5py.HLObject, part: str) -> object | None:
-    if not isinstance(group, h5py.Group):
-        return None
-    try:
-        return group.get(part, getlink=True)
-    except _DAMAGE as error:
-        raise InputInvalid(f"{part} cannot be read: {_why(error)}") from error
+    return group.get(part, getlink=True) if isinstance(group, h5py.Group) else None
 
 
 def _parts(path: str) -> list[str]:

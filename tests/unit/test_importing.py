@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-from harness import cli, measured
+from harness import cli, foreign, measured
+from harness.errors import InputInvalid
 from harness.jobs import intake
 from tests import foreign_files as made
 from tests.small_scan import FRAME_PX, PROBE
@@ -314,6 +315,28 @@ def test_a_file_cut_short_is_refused_by_name(tmp_path, capsys, suffix):
     path.write_bytes(path.read_bytes()[:-4000])
     assert run(tmp_path, path) == 3
     assert path.name in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["scan.cxi", "product.h5", "frames.h5", "scan.npz"])
+def test_a_file_with_any_byte_changed_is_read_or_refused(tmp_path, name):
+    made.save_cxi(tmp_path / "scan.cxi")
+    made.save_npz(tmp_path / "scan.npz", made.tike())
+    made.save_ptychodus(tmp_path / "product.h5", tmp_path / "frames.h5")
+    path = tmp_path / name
+    source = tmp_path / "product.h5" if name == "frames.h5" else path
+    beside = foreign.Beside(tmp_path / "frames.h5", translation="sample")
+    whole, generator = path.read_bytes(), np.random.default_rng(20251125)
+    refused = 0
+    for _ in range(60):
+        data = np.frombuffer(whole, np.uint8).copy()
+        places = generator.integers(0, min(len(data), 6000), 8)
+        data[places] = generator.integers(0, 256, 8)
+        path.write_bytes(data.tobytes())
+        try:
+            foreign.read(source, beside)
+        except InputInvalid:
+            refused += 1
+    assert refused > 5
 
 
 def test_bzip2_streams_one_after_the_other_are_one_file(tmp_path):
