@@ -6,7 +6,7 @@
 
 PYTHON ?= python3
 override DATA := PYTHON DOSE VIEW SPLIT GRIDSIZE EPOCHS DEVICE SEED INITIAL_OBJECT \
-                 PARALLEL FAIL_FAST PRESET BASE HUB PUBLIC_KEY FILE
+                 PARALLEL FAIL_FAST PRESET BASE BASE_REF HUB PUBLIC_KEY FILE
 $(foreach name,$(DATA),$(eval override $(name) := $$(value $(name))))
 export $(DATA)
 # Without this, make would hand its command line on to every make below it.
@@ -40,6 +40,7 @@ help: ## list the targets (the default)
 	@echo '  PARALLEL                                   jobs side by side; default: one a core'
 	@echo '  FAIL_FAST=1                                stop at the first job that fails'
 	@echo '  PRESET BASE                                which inputs: default or smoke; a base NPZ'
+	@echo '  BASE_REF                                   red: a commit to run the mapped tests against too'
 	@echo '  FILE                                       the NPZ to reconstruct'
 	@echo '  HUB                                        add to this hub in place of a new one'
 	@echo '  PUBLIC_KEY                                 verify that its owner signed every stage'

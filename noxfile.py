@@ -94,7 +94,7 @@ def check(session: nox.Session, program: str, *arguments: str) -> None:
 @nox.session
 def red(session: nox.Session) -> None:
     """Show that the mapped tests fail, by assertion, without what they guard."""
-    stage(session, "red", "light", "smoke", [])
+    stage(session, "red", "light", "smoke", options({"BASE_REF": "--base-ref"}))
 
 
 @nox.session

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import __version__, layout, reconstruction, terminal
+from harness import __version__, layout, reconstruction, resources, terminal
 from harness.errors import EXIT_OK, HubDamaged, InputInvalid
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from harness.design import StudyDesign
     from harness.model import Finding
     from harness.surface import CommandLine
+
+
+WORK_TREE = resources.REPOSITORY
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -111,6 +114,7 @@ def _add_new_hub(commands: argparse._SubParsersAction) -> None:
     )
     _add_study(command)
     _add_inputs(command)
+    _add_base_ref(command)
     _add_key(command)
     reconstruction.add_selection(command)
     command.set_defaults(work=_new_hub)
@@ -122,6 +126,7 @@ def _add_stage(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--hub", type=terminal.path, required=True, metavar="DIR")
     _add_study(command)
     _add_inputs(command)
+    _add_base_ref(command)
     _add_key(command)
     reconstruction.add_selection(command)
     command.set_defaults(work=_stage)
@@ -266,6 +271,14 @@ def _add_inputs(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_base_ref(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--base-ref",
+        metavar="REF",
+        help="red: run the mapped tests against this commit too, today's tests laid over it",
+    )
+
+
 def _add_key(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--key",
@@ -370,6 +383,7 @@ def _stage(options: argparse.Namespace) -> int:
             allow_missing_phase_d=options.allow_missing_phase_d,
             words=(*_study_words(options), *reconstruction.selection_words(options)),
             key=_key(options),
+            base_ref=options.base_ref,
             command_lines=command_lines(),
         )
     )
@@ -389,6 +403,8 @@ def _reconstruct(options: argparse.Namespace) -> int:
 
     options.study = onefile.write_study(options.file, terminal.say)
     options.base, options.preset = options.file, onefile.PRESET
+    # A hub of one file holds no RED.
+    options.base_ref = None
     design = reconstruction.get_study_design(options.study)
     _checked(design, options)
     provenance.require_packages()
@@ -419,7 +435,17 @@ def _checked(design: StudyDesign, options: argparse.Namespace) -> dict[str, Any]
         from harness import prepare
 
         prepare.check_base(options.base)
+    if options.base_ref is not None:
+        _check_base_ref(options.base_ref)
     return checked
+
+
+def _check_base_ref(ref: str) -> None:
+    from harness import worktree
+    from harness.errors import UsageError
+
+    if worktree.commit_of(WORK_TREE, ref) is None:
+        raise UsageError(f"--base-ref {ref!r} is no commit; name one that git has, as HEAD~1")
 
 
 def _verify(options: argparse.Namespace) -> int:

@@ -53,6 +53,11 @@ def pair(
     return _differences("stage.pair", test_files(earlier), test_files(document), f"in {stage}")
 
 
+def base_tests(document: Mapping[str, Any], at_the_base: Digests) -> tuple[Finding, ...]:
+    """Return a finding for each test file at the base of RED that is not RED's own."""
+    return _differences("red.base-tests", test_files(document), at_the_base, "in red")
+
+
 def inputs_of_jobs(
     document: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]]
 ) -> tuple[Finding, ...]:

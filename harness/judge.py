@@ -210,7 +210,14 @@ def _red(record: Record, read: Read) -> Iterable[Finding]:
         *redproof.judge(computed, where=PROOF),
         *_selected(record, read, proof["mapped"]),
         *_proof_commands(record, proof),
+        *_base_tests(proof, read),
     )
+
+
+def _base_tests(proof: Record, read: Read) -> Iterable[Finding]:
+    document = records.document(read, records.digests_path("red"))
+    if proof["base"] is not None and document is not None:
+        yield from drift.base_tests(document, proof["base"]["test_files"])
 
 
 def _proof_commands(record: Record, proof: Record) -> Iterable[Finding]:

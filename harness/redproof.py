@@ -20,6 +20,7 @@ from harness.model import Finding
 from harness.rules import finding
 
 FORMAT = "harness.red/1"
+BASE = "base:"
 
 KILLED = "killed_by_assertion"
 SURVIVED = "survived"
@@ -44,9 +45,10 @@ _RAN_TO_THE_END = (0, _TESTS_FAILED)
 class FaultRun:
     """One run of tests against a scratch copy of the tree.
 
-    fault_id: the fault in the copy, None for the copy as it stands.  node_ids: mapped tests asked
-    for.  report_path: JUnit XML, relative to the hub, "" where none was written.  returncode:
-    pytest's, None where it never ran or ended.  applies: False where the fault has no place.
+    fault_id: the fault in the copy, None for the copy as it stands, `Base.id` for that of a base.
+    node_ids: mapped tests asked for.  report_path: JUnit XML, relative to the hub, "" where none
+    was written.  returncode: pytest's, None where it never ran or ended.  applies: False where the
+    fault has no place.
     """
 
     fault_id: str | None
@@ -55,6 +57,23 @@ class FaultRun:
     returncode: int | None = None
     timed_out: bool = False
     applies: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """An earlier commit whose tree, with today's tests laid over it, the mapped tests ran against.
+
+    ref: as it was asked for.  test_files: path to sha256, as they lay in that tree.
+    """
+
+    ref: str
+    commit: str
+    test_files: Mapping[str, str | None]
+
+    @property
+    def id(self) -> str:
+        """What stands in place of a fault's id; no fault has one with a colon."""
+        return f"{BASE}{self.commit}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +94,7 @@ class RedProof:
     faults: tuple[Fault, ...]
     runs: tuple[FaultRun, ...]
     outcomes: tuple[FaultOutcome, ...]
+    base: Base | None = None
 
     @property
     def natural(self) -> tuple[str, ...]:
@@ -96,6 +116,7 @@ class RedProof:
             "runs": [{**asdict(run), "node_ids": list(run.node_ids)} for run in self.runs],
             "outcomes": [asdict(outcome) for outcome in self.outcomes],
             "natural": list(self.natural),
+            "base": None if self.base is None else asdict(self.base),
         }
 
 
@@ -104,6 +125,7 @@ def from_reports(
     faults: Sequence[Fault],
     runs: Sequence[FaultRun],
     reports: Mapping[str, bytes],
+    base: Base | None = None,
 ) -> RedProof:
     """Return the proof that these runs make; reports: JUnit XML by `report_path`."""
     parsed = {path: junit.parse(xml, where=path) for path, xml in reports.items()}
@@ -112,13 +134,14 @@ def from_reports(
         for run in runs
         for node_id in run.node_ids
     )
-    return RedProof(tuple(mapped), tuple(faults), tuple(runs), outcomes)
+    return RedProof(tuple(mapped), tuple(faults), tuple(runs), outcomes, base)
 
 
 def from_record(record: Mapping[str, Any], reports: Mapping[str, bytes]) -> RedProof:
     """Return the proof computed again from a stored record's facts, its judgements unread."""
     runs = tuple(FaultRun(**{**run, "node_ids": tuple(run["node_ids"])}) for run in record["runs"])
-    return from_reports(record["mapped"], declared_faults.load(record), runs, reports)
+    base = Base(**record["base"]) if record["base"] else None
+    return from_reports(record["mapped"], declared_faults.load(record), runs, reports, base)
 
 
 def recheck(
@@ -169,7 +192,8 @@ def judge(proof: RedProof, *, where: str) -> tuple[Finding, ...]:
     """Return why the proof does not hold; empty where RED stands.
 
     Each mapped test must fail by assertion as the tree stands (natural), or pass there and be
-    killed by assertion under every one of its faults, of which there are enough.
+    killed by assertion under every one of its faults, of which there are enough; and at the base,
+    where one was asked for, fail by assertion too.
     """
     findings = [*_mapped(proof, where), *_own_reports(proof, where)]
     natural = proof.natural
@@ -187,8 +211,19 @@ def judge(proof: RedProof, *, where: str) -> tuple[Finding, ...]:
                 found = _describe(proof, fault.id, node_id, outcome)
                 pointer = f"{fault.id} {node_id}"
                 findings.append(_unproved("red.killed", where, pointer, KILLED, found))
+    findings += _base(proof, where)
     findings += declared_faults.check(proof.faults, proof.mapped, where=where, natural=natural)
     return tuple(findings)
+
+
+def _base(proof: RedProof, where: str) -> Iterator[Finding]:
+    """Yield each mapped test that did not fail by assertion at the base, if there is one."""
+    if proof.base is None:
+        return
+    for node_id in proof.mapped:
+        for outcome in _others(proof.tried(proof.base.id, node_id), KILLED):
+            found = _describe(proof, proof.base.id, node_id, outcome)
+            yield _unproved("red.base", where, f"{proof.base.ref} {node_id}", KILLED, found)
 
 
 def _gravest(report: junit.Report, node_id: str) -> tuple[str, str]:

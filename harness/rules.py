@@ -261,6 +261,13 @@ RULES: dict[str, Rule] = {
         "a mapped test fails by assertion under each of its faults",
         "sharpen the test, or declare a fault that its assertions can see",
     ),
+    "red.base": Rule(
+        "a mapped test fails by assertion at the base",
+        "name an earlier commit, one that today's tests can run against, or leave it out",
+    ),
+    "red.base-tests": Rule(
+        "the tests at the base are those of RED, byte for byte", "run the stage again in a new hub"
+    ),
     "red.own-report": Rule("each run has a report of its own", "run the stage again in a new hub"),
     "red.recomputed": Rule(
         "the record of RED follows from its reports", "do not trust this hub; run the stage again"

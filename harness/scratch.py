@@ -7,21 +7,24 @@ the package is installed elsewhere.
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
+import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from harness import faults
+from harness import faults, worktree
 from harness.errors import InputInvalid
 from harness.faults import Fault
 from harness.model import Finding
 from harness.rules import finding
 
 TREE = ("harness", "schemas", "tests", "pyproject.toml", "plans/active/*/study.toml")
+TESTS = "tests"
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*_cache", ".hypothesis")
 
 
@@ -62,6 +65,32 @@ def faulted_tree(
         found = _make(fault, root) if fault else None
         path = os.pathsep.join([folder, inherited] if inherited else [folder])
         yield ScratchTree(root, {"PYTHONPATH": path}, found)
+
+
+@contextmanager
+def base_tree(
+    repository: Path,
+    commit: str,
+    *,
+    parent: Path,
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[ScratchTree]:
+    """Lay today's tests, and what configures them, over the tree of a commit, and clean up.
+
+    Raises InputInvalid where git gives no such tree.
+    """
+    data = worktree.archive(repository, commit)
+    if data is None:
+        raise InputInvalid(f"git gives no tree of commit {commit}; fetch it, or name another")
+    with faulted_tree(repository, (), None, parent=parent, environ=environ) as tree:
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            # Pythons before 3.11.4 have no filters; the archive is git's own.
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)
+            archive.extractall(tree.root)  # noqa: S202
+        shutil.rmtree(tree.root / TESTS, ignore_errors=True)
+        for pattern in (TESTS, "pyproject.toml"):
+            _copy(repository, pattern, tree.root)
+        yield tree
 
 
 def _copy(repository: Path, pattern: str, root: Path) -> None:

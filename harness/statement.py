@@ -181,8 +181,15 @@ def _red(read: Read) -> Iterable[tuple[str, bool]]:
         fault, killed = each["fault_id"], each["outcome"] == redproof.KILLED
         # As the tree stands a mapped test need not fail; where it does, it is RED already.
         if fault is not None or killed:
-            under = "as the tree stands" if fault is None else f"under fault {fault}"
-            yield f"{each['node_id']} fails by assertion {under}", killed
+            yield f"{each['node_id']} fails by assertion {_under(fault)}", killed
+
+
+def _under(fault_id: str | None) -> str:
+    if fault_id is None:
+        return "as the tree stands"
+    if fault_id.startswith(redproof.BASE):
+        return f"at commit {fault_id.removeprefix(redproof.BASE)}"
+    return f"under fault {fault_id}"
 
 
 def _green(record: Record, read: Read) -> Iterable[tuple[str, bool]]:

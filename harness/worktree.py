@@ -38,6 +38,18 @@ def uncommitted(repository: Path = REPOSITORY) -> bytes:
     return provenance.redact(text + (ask(repository, *DIFF) or b""))
 
 
+def commit_of(repository: Path, ref: str) -> str | None:
+    """Return the id of the commit that a ref names; None where it names none."""
+    words = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+    said = ask(repository, *words) if ref else None
+    return said.decode().strip() if said else None
+
+
+def archive(repository: Path, commit: str) -> bytes | None:
+    """Return the tree of a commit as a tar archive; None where git gives none."""
+    return ask(repository, "archive", "--format=tar", commit)
+
+
 def notes(repository: Path, ref: str) -> list[str]:
     """Return the texts of all notes under refs/notes/<ref>; none where there is no such ref."""
     listed = ask(repository, "notes", f"--ref={ref}", "list") or b""

@@ -230,7 +230,12 @@ def new_hub(root: Path) -> Path:
 
 
 def request(
-    root: Path, hub_path: Path, stage: str, *words: str, key: Path | None = None
+    root: Path,
+    hub_path: Path,
+    stage: str,
+    *words: str,
+    key: Path | None = None,
+    base_ref: str | None = None,
 ) -> stages.StageRequest:
     """Return the request for a stage in the small repository; real runs are of four jobs."""
     design = studyfile.load(root / STUDY)
@@ -253,12 +258,19 @@ def request(
         words=(*asked, "--num-epochs", "2", *words),
         repository=root,
         key=key,
+        base_ref=base_ref,
         command_lines=cli.command_lines(),
     )
 
 
 def run_stage(
-    root: Path, hub_path: Path, stage: str, *words: str, child: str = "", key: Path | None = None
+    root: Path,
+    hub_path: Path,
+    stage: str,
+    *words: str,
+    child: str = "",
+    key: Path | None = None,
+    base_ref: str | None = None,
 ) -> int:
     """Run a stage in this process, as if it had been started in the small repository."""
     with pytest.MonkeyPatch.context() as patch:
@@ -266,7 +278,8 @@ def run_stage(
         patch.setenv(CHILD_WORDS, child)
         # The processes of the stage import the small repository's own harness.
         patch.setenv("PYTHONPATH", str(root))
-        return stages.run(request(root, hub_path, stage, *words, key=key))
+        asked = request(root, hub_path, stage, *words, key=key, base_ref=base_ref)
+        return stages.run(asked)
 
 
 def digests(folder: Path) -> dict[str, str]:

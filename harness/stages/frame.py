@@ -45,6 +45,7 @@ class StageRequest:
 
     words: options that the reconstruction command gets as they are (filters, settings).
     key: file of the private key that signs the stage's statements; nothing records where it lies.
+    base_ref: the commit that RED's tests are run against as well.
     command_lines: the commands of the harness, which the documents tell of.
     """
 
@@ -60,6 +61,7 @@ class StageRequest:
     words: tuple[str, ...] = ()
     repository: Path = REPOSITORY
     key: Path | None = None
+    base_ref: str | None = None
     command_lines: tuple[CommandLine, ...] = ()
 
 

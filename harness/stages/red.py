@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 
 from harness import (
     collection,
+    drift,
     faults,
     files,
     provenance,
@@ -16,11 +18,12 @@ from harness import (
     rules,
     runner,
     schemas,
+    worktree,
 )
 from harness.errors import InputInvalid, UsageError
 from harness.faults import Fault
-from harness.redproof import FaultRun
-from harness.scratch import TREE, faulted_tree
+from harness.redproof import Base, FaultRun
+from harness.scratch import TREE, ScratchTree, base_tree, faulted_tree
 from harness.stages import testing
 from harness.stages.frame import Stage
 
@@ -29,18 +32,21 @@ def commands(stage: Stage) -> None:
     """Run the mapped tests on the tree as it stands, then for each declared fault, side by side."""
     declared = load_faults(stage)
     mapped = _mapped(stage)
-    runs = [_run(stage, None, mapped)]
+    runs = [_run(stage, None, None, mapped)]
     natural = _natural(stage, runs[0], mapped)
     stop = runner.Stop()
     tasks = [
-        partial(_run, stage, fault, wanted, stop)
+        partial(_run, stage, fault.id, fault, wanted, stop)
         for fault in declared
         if (wanted := [node_id for node_id in fault.kills if node_id not in natural])
     ]
     runs += runner.side_by_side(tasks, provenance.usable_cores(), stop)
+    base = _base(stage)
+    if base is not None:
+        runs.append(_run(stage, base.id, None, mapped))
     paths = [run.report_path for run in runs if run.report_path]
     reports = {path: (stage.request.hub / path).read_bytes() for path in paths}
-    proof = redproof.from_reports(mapped, declared, runs, reports)
+    proof = redproof.from_reports(mapped, declared, runs, reports, base)
     files.write_json(stage.folder / "proof.json", proof.as_record())
     for outcome in proof.outcomes:
         name = outcome.fault_id or "tree as it stands"
@@ -89,18 +95,34 @@ def _natural(stage: Stage, run: FaultRun, mapped: Sequence[str]) -> tuple[str, .
     return redproof.from_reports(mapped, (), [run], {run.report_path: data}).natural
 
 
+def _base(stage: Stage) -> Base | None:
+    """Return the commit that the tests are to run against, with the tests as they lie over it."""
+    ref, repository = stage.request.base_ref, stage.request.repository
+    if ref is None:
+        return None
+    commit = worktree.commit_of(repository, ref)
+    if commit is None:
+        raise UsageError(f"--base-ref {ref!r} is no commit; name one that git has")
+    with base_tree(repository, commit, parent=repository / "tmp" / "red") as tree:
+        code = provenance.code_files(tree.root)
+    return Base(ref, commit, drift.test_files({"before": {"code": code}}))
+
+
 def _run(
-    stage: Stage, fault: Fault | None, node_ids: Sequence[str], stop: runner.Stop | None = None
+    stage: Stage,
+    fault_id: str | None,
+    fault: Fault | None,
+    node_ids: Sequence[str],
+    stop: runner.Stop | None = None,
 ) -> FaultRun:
-    name = fault.id if fault else "as-it-stands"
+    """Run tests against a copy of the tree: as it stands, with a fault, or at a base."""
+    name = (fault_id or "as-it-stands").replace(":", "-")
     report = (stage.folder / "runs" / name).absolute()
     report.parent.mkdir(exist_ok=True)
-    repository = stage.request.repository
-    parent = repository / "tmp" / "red"
-    with faulted_tree(repository, TREE, fault, parent=parent) as tree:
+    with _tree(stage, fault_id, fault) as tree:
         if tree.finding is not None:
             stage.transcript.say(rules.as_text(tree.finding))
-            return FaultRun(name, tuple(node_ids), applies=False)
+            return FaultRun(fault_id, tuple(node_ids), applies=False)
         done = stage.transcript.run(
             f"fault {name}" if fault else name,
             testing.pytest_argv(node_ids, report, junit=True),
@@ -113,9 +135,19 @@ def _run(
     left = testing.junit_path(report)
     inside = left.relative_to(stage.request.hub.absolute()).as_posix()
     return FaultRun(
-        fault_id=fault.id if fault else None,
+        fault_id=fault_id,
         node_ids=tuple(node_ids),
         report_path=inside if left.is_file() else "",
         returncode=done.returncode,
         timed_out=done.timed_out,
     )
+
+
+def _tree(
+    stage: Stage, fault_id: str | None, fault: Fault | None
+) -> AbstractContextManager[ScratchTree]:
+    repository = stage.request.repository
+    parent = repository / "tmp" / "red"
+    if fault_id is not None and fault is None:
+        return base_tree(repository, fault_id.removeprefix(redproof.BASE), parent=parent)
+    return faulted_tree(repository, TREE, fault, parent=parent)

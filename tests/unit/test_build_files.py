@@ -18,7 +18,7 @@ LATER = "plans/active/S/reports/2026-01-02T040405Z/slug"
 HUB = "plans/active/S/reports/2026-01-02T030405Z/slug"
 VARIABLES = (
     *("DOSE", "VIEW", "SPLIT", "GRIDSIZE", "EPOCHS", "DEVICE", "SEED", "INITIAL_OBJECT"),
-    *("FAIL_FAST", "PRESET", "BASE", "HUB", "PYTHON", "PUBLIC_KEY"),
+    *("FAIL_FAST", "PRESET", "BASE", "BASE_REF", "HUB", "PYTHON", "PUBLIC_KEY"),
 )
 TARGETS = {
     *("env", "light-env", "inputs", "red", "green", "collect", "dry-run", "real-run", "evidence"),
