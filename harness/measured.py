@@ -183,8 +183,7 @@ def _kind_seen(frames: np.ndarray) -> str | None:
     """Return what the values must be, None where they do not show it."""
     if frames.dtype.kind in "iu":
         return "intensity"
-    telling = int(np.count_nonzero(frames > 1))
-    if telling == 0 or telling < TELLING_PIXELS:
+    if np.count_nonzero(frames > 1) < TELLING_PIXELS:
         return None
     values = frames.astype(np.float64)
     if _are_whole(values):

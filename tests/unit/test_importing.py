@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import hashlib
 import json
 
 import h5py
@@ -52,6 +53,10 @@ def test_a_tike_file_comes_back_as_the_scan_it_was_made_from(tmp_path, name):
     assert "objectGuess" not in found
     assert found["ycoords"].min() == found["xcoords"].min() == FRAME_PX // 2
     assert found["_metadata"]["source_format"] == "tike"
+    # Nothing but the words tells: without an object, positions are moved anyway.
+    assert "a position is the corner of the patch" in found["_metadata"]["assumptions"]
+    digest = hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+    assert found["_metadata"]["source_sha256"] == digest
 
 
 @pytest.mark.parametrize("key", ["diff3d", "diffraction"])
@@ -200,6 +205,22 @@ def test_a_tike_file_whose_light_lies_in_the_centre_is_not_guessed_at(tmp_path, 
     assert run(tmp_path, source) == 3
     assert "but the light lies in the centre" in capsys.readouterr().err
     assert_same_scan(imported(tmp_path, source, "--zero-frequency", "centre"), moved=True)
+
+
+def test_amplitudes_in_a_file_whose_format_holds_counts_are_not_guessed_at(tmp_path, capsys):
+    arrays = made.tike()
+    arrays["data"] = np.sqrt(arrays["data"].astype(np.float32))
+    assert run(tmp_path, made.save_npz(tmp_path / "scan.npz", arrays)) == 3
+    assert "but the values look like amplitude" in capsys.readouterr().err
+
+
+def test_too_few_photons_do_not_show_what_the_values_are(tmp_path, capsys):
+    arrays = made.ptychopinn()
+    arrays["diff3d"] = (arrays["diff3d"] > 10).astype(np.float32)
+    source = made.save_npz(tmp_path / "scan.npz", arrays)
+    assert run(tmp_path, source) == 3
+    assert "--frames amplitude" in capsys.readouterr().err
+    imported(tmp_path, source, "--frames", "intensity")
 
 
 def test_a_probe_from_the_light_or_from_a_file_takes_the_place_of_none(tmp_path):
