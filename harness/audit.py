@@ -51,6 +51,7 @@ ONE_HALF = "the other half of its scan is not among the inputs seen"
 NO_TRUTH = "no truth is attested, or the object has another shape"
 NO_METRICS = "no metrics are attested"
 UNFIT = "input and reconstruction do not fit each other"
+NOT_ASKED = "not asked: the study is of one file, whose frames nobody chose"
 NEEDS_MODEL = "the child says it; no model of the frames is computed here"
 
 
@@ -166,8 +167,9 @@ def _check_inputs(
     accounts: list[Account] = []
     for job, reason, _, error, measured in opened:
         key = key_of(job.planned)
-        apart = reason or ("" if halves[key.dose_photons, key.view] > 1 else ONE_HALF)
-        accounts += _accounts(job.folder, reason, apart, has_error=error is not None)
+        spaced = reason or (NOT_ASKED if _is_given(inputs) else "")
+        apart = spaced or ("" if halves[key.dose_photons, key.view] > 1 else ONE_HALF)
+        accounts += _accounts(job.folder, reason, spaced, apart, has_error=error is not None)
         unmeasured = measured if isinstance(measured, str) else ""
         how = NOT_SEEN if unmeasured else RECOMPUTED
         accounts.append(Account("metrics", job.folder, how, unmeasured))
@@ -183,10 +185,17 @@ def _check_inputs(
     return found, accounts
 
 
-def _accounts(subject: str, reason: str, apart: str, *, has_error: bool) -> Iterator[Account]:
+def _is_given(inputs: Inputs) -> bool:
+    return inputs.design is not None and inputs.design.input_sha256 is not None
+
+
+def _accounts(
+    subject: str, reason: str, spaced: str, apart: str, *, has_error: bool
+) -> Iterator[Account]:
     """Yield an account of each claim of one job.
 
-    reason: why its input was not seen, "" where it was.  apart: the same of both halves.
+    reason: why its input was not seen, "" where it was.  spaced: the same of what a view asks of
+    positions.  apart: the same of both halves.
     """
     for claim in ("arrays", "loss", "object", "pictures"):
         yield Account(claim, subject, RECOMPUTED)
@@ -195,7 +204,7 @@ def _accounts(subject: str, reason: str, apart: str, *, has_error: bool) -> Iter
     for claim, why in (
         ("data-001", reason),
         ("dose", reason),
-        ("spacing", reason),
+        ("spacing", spaced),
         ("disjoint", apart),
         ("truth-error", without),
         ("misfit", NEEDS_MODEL),
@@ -223,7 +232,8 @@ def _open_input(
     reading = npz.read_file(io.BytesIO(data), shown_as=job.planned["input_npz"])
     archive = read(f"{job.folder}/{layout.RECONSTRUCTION}") or b""
     error = truth_error(archive, data, job.attestation, reading)
-    return "", reading, error, measure_again(archive, data, job.attestation)
+    pixel_size_m = ((reading.description or {}).get("metadata") or {}).get("pixel_size_m")
+    return "", reading, error, measure_again(archive, data, job.attestation, pixel_size_m)
 
 
 def truth_error(
@@ -245,9 +255,12 @@ def truth_error(
 
 
 def measure_again(
-    archive: bytes, data: bytes, attestation: Mapping[str, Any]
+    archive: bytes, data: bytes, attestation: Mapping[str, Any], pixel_size_m: Any = None
 ) -> Mapping[str, Any] | str:
-    """Return the metrics that an input and the arrays of its job give, or why there are none."""
+    """Return the metrics that an input and the arrays of its job give, or why there are none.
+
+    pixel_size_m: as the input's metadata say it; where it is no length, nothing fits.
+    """
     # Half a second of imports, which a verification without inputs does not need.
     from harness import quality
 
@@ -257,7 +270,12 @@ def measure_again(
     given = {name: _array(data, name) for name in quality.NEEDED}
     present = attestation["truth"]["present"]
     try:
-        frames = quality.frames_of(given, truth_present=present, shape=np.shape(found["object"]))
+        frames = quality.frames_of(
+            given,
+            truth_present=present,
+            shape=np.shape(found["object"]),
+            pixel_size_m=pixel_size_m,
+        )
         return quality.measure(frames, *quality.fitting(frames, found["object"], found["probe"]))
     except InputInvalid:
         return UNFIT

@@ -29,16 +29,22 @@ class Frames:
 
     counts: float32 (n, N, N), photons, zero frequency in the centre.  corners: int (n, 2).
     probe: complex64 (modes, N, N), unitary, not yet scaled.  truth: complex64 (H, W) or None.
+    pixel_size_m: side of an object pixel, None where it is not known.
     """
 
     counts: np.ndarray
     probe: np.ndarray
     corners: np.ndarray
     truth: np.ndarray | None
+    pixel_size_m: float | None = None
 
 
 def frames_of(
-    arrays: Mapping[str, np.ndarray | None], *, truth_present: bool, shape: tuple[int, ...]
+    arrays: Mapping[str, np.ndarray | None],
+    *,
+    truth_present: bool,
+    shape: tuple[int, ...],
+    pixel_size_m: float | None = None,
 ) -> Frames:
     """Return what an input of DATA-001's arrays holds, for an object of that shape.
 
@@ -52,12 +58,14 @@ def frames_of(
     x_px, y_px = (_of_kind(arrays.get(name), "f", 1) for name in ("xcoords", "ycoords"))
     _require(len(shape) == 2 and (truth is None or truth.shape == shape))
     _require(amplitude.shape[1:] == probe.shape[-2:] == (side, side))
+    _require(pixel_size_m is None or _is_length(pixel_size_m))
     _require(len(x_px) == len(y_px) == len(amplitude) > 0)
     return Frames(
         np.square(amplitude, dtype=np.float32),
         probe.reshape(-1, side, side).astype(np.complex64),
         forward.patch_corners(x_px, y_px, side, shape),
         None if truth is None else truth.astype(np.complex64),
+        None if pixel_size_m is None else float(pixel_size_m),
     )
 
 
@@ -73,6 +81,10 @@ def fitting(
 def _of_kind(array: np.ndarray | None, kind: str, dimensions: int) -> np.ndarray:
     _require(array is not None and array.dtype.kind == kind and array.ndim == dimensions)
     return array
+
+
+def _is_length(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < np.inf
 
 
 def _require(holds: bool) -> None:
@@ -92,7 +104,7 @@ def measure(frames: Frames, object_: np.ndarray, probe: np.ndarray) -> Record:
     bright = _as_bright_as_the_frames(frames, frames.truth)
     light = forward.illumination(bright, frames.corners, frames.truth.shape)
     mask = metrics.lit_mask(light)
-    compared = metrics.against_truth(object_, frames.truth, mask)
+    compared = metrics.against_truth(object_, frames.truth, mask, frames.pixel_size_m)
     return {
         "against_truth": compared.record,
         "without_truth": fit,

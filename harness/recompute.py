@@ -58,7 +58,7 @@ OF_A_JOB: Mapping[str, str] = {
 CLAIMS: Mapping[str, str] = {**OF_A_HUB, **OF_A_JOB}
 ERROR_TOLERANCE = 1e-6
 # What rounding leaves of an error that is none.
-SMALLEST_ERROR = 1e-9
+SMALLEST_ERROR = 1e-12
 
 Record = Mapping[str, Any]
 

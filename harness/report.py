@@ -186,8 +186,8 @@ def quality(read: Read, jobs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     if not rows:
         return
     yield (
-        "Quality, against the truth where there is one, over the lit mask (docs/metrics.md). Limit: "
-        "what shot noise leaves of the phase error. In band: up to the ring correlation's "
+        "Quality, against the truth where there is one, over the lit mask (docs/metrics.md). "
+        "Limit: what shot noise leaves of the phase error. In band: up to the ring correlation's "
         "1/2-bit resolution, a half period; without one, up to 1/2 cycle per pixel."
     )
     head = ("dose", "view", "split", "NRMSE", "phase error (rad)", "limit (rad)")

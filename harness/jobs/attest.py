@@ -179,6 +179,7 @@ def record(
     run: Run,
     scan: Scan,
     verdict: Verdict,
+    measured: Mapping[str, Any],
     request: Request,
     files: list[dict[str, Any]],
     clock: Clock,
@@ -205,13 +206,14 @@ def record(
             "frames": len(scan.counts),
             "frame_px": scan.frame_px,
             "mean_photons_per_frame": scan.mean_photons_per_frame,
+            "pixel_size_m": scan.pixel_size_m,
         },
         "object_shape_px": list(run.object_.shape),
         "probe_modes": len(run.probe),
         "position_origin_px": list(run.position_origin_px),
         "loss": _loss(run.losses),
         "truth": verdict.as_record(),
-        "metrics": _metrics(run, scan, verdict),
+        "metrics": measured,
         "arrays": {name: arrays.identity(values) for name, values in run.arrays().items()},
         "outputs": files,
         "device": {"requested": request.device, "used": run.device, "name": run.device_name},
@@ -222,9 +224,10 @@ def record(
     }
 
 
-def _metrics(run: Run, scan: Scan, verdict: Verdict) -> dict[str, Any]:
+def quality_of(run: Run, scan: Scan, verdict: Verdict) -> dict[str, Any]:
+    """Return the quality of a run (`quality.measure`), by the truth where the verdict has one."""
     truth = scan.object_guess if verdict.present else None
-    frames = quality.Frames(scan.counts, scan.probe, scan.corners, truth)
+    frames = quality.Frames(scan.counts, scan.probe, scan.corners, truth, scan.pixel_size_m)
     return quality.measure(frames, run.object_, run.probe)
 
 

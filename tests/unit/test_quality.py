@@ -118,3 +118,20 @@ def test_dark_frames_have_no_scale():
     dark = {**ARRAYS, "diffraction": 0 * ARRAYS["diffraction"]}
     with pytest.raises(InputInvalid, match="dark"):
         measured(OBJECT, quality.frames_of(dark, truth_present=True, shape=OBJECT.shape))
+
+
+def test_the_resolution_is_in_metres_where_the_pixel_size_is_known():
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=OBJECT.shape) + 1j * rng.normal(size=OBJECT.shape)
+    known = quality.frames_of(ARRAYS, truth_present=True, shape=OBJECT.shape, pixel_size_m=2e-8)
+    rows, columns = (np.fft.fftfreq(size) for size in OBJECT.shape)
+    low = np.fft.ifft2(np.fft.fft2(OBJECT) * (np.hypot(rows[:, None], columns) < 0.2))
+    record = measured(low + 0.05 * noise, known)["against_truth"]
+    pixels = record["frc_half_bit_resolution_px"]
+    assert record["frc_half_bit_resolution_m"] == pytest.approx(2e-8 * pixels)
+
+
+@pytest.mark.parametrize("size", [0, -1e-9, "small", True, float("nan"), float("inf")])
+def test_a_pixel_size_that_is_no_length_is_refused(size):
+    with pytest.raises(InputInvalid):
+        quality.frames_of(ARRAYS, truth_present=True, shape=OBJECT.shape, pixel_size_m=size)
