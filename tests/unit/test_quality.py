@@ -120,14 +120,16 @@ def test_dark_frames_have_no_scale():
         measured(OBJECT, quality.frames_of(dark, truth_present=True, shape=OBJECT.shape))
 
 
-def test_the_resolution_is_in_metres_where_the_pixel_size_is_known():
+def test_the_resolution_ends_the_band_and_is_in_metres_where_the_pixel_size_is_known():
     rng = np.random.default_rng(1)
     noise = rng.normal(size=OBJECT.shape) + 1j * rng.normal(size=OBJECT.shape)
     known = quality.frames_of(ARRAYS, truth_present=True, shape=OBJECT.shape, pixel_size_m=2e-8)
     rows, columns = (np.fft.fftfreq(size) for size in OBJECT.shape)
     low = np.fft.ifft2(np.fft.fft2(OBJECT) * (np.hypot(rows[:, None], columns) < 0.2))
-    record = measured(low + 0.05 * noise, known)["against_truth"]
+    block = measured(low + 0.05 * noise, known)
+    record, limit = block["against_truth"], block["photon_limit"]
     pixels = record["frc_half_bit_resolution_px"]
+    assert limit["resolvable_band"]["to_cycles_per_px"] == pytest.approx(0.5 / pixels)
     assert record["frc_half_bit_resolution_m"] == pytest.approx(2e-8 * pixels)
 
 
