@@ -163,11 +163,12 @@ def _check_skips(manifest: Record, skips: Record, where: str) -> Iterator[Findin
 def _check_facts(manifest: Record, where: str) -> Iterator[Finding]:
     """Yield where a result's numbers contradict each other."""
     for result in manifest["execution_results"]:
-        if result["n_accepted"] is not None and result["acceptance_rate"] is not None:
-            rate = result["n_accepted"] / max(1, result["n_accepted"] + result["n_rejected"])
-            if abs(rate - result["acceptance_rate"]) > RATE_SLACK:
-                found = str(result["acceptance_rate"])
-                yield _about("manifest.rate", where, key_of(result), f"{rate:.6f}", found)
+        accepted, rejected = result["n_accepted"], result["n_rejected"]
+        stated = result["acceptance_rate"]
+        if None not in (accepted, rejected, stated):
+            rate = accepted / max(1, accepted + rejected)
+            if abs(rate - stated) > RATE_SLACK:
+                yield _about("manifest.rate", where, key_of(result), f"{rate:.6f}", str(stated))
         if result["elapsed_s"] is not None:
             spent_s = seconds_between(result["started_at"], result["finished_at"])
             if abs(spent_s - result["elapsed_s"]) > CLOCK_SLACK_S:

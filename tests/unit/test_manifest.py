@@ -18,6 +18,7 @@ FIRST, ABSENT_C, ABSENT_D = (
 )
 ASKED = {"algorithm": "LSQML", "seed": 7}
 WHEN = "2026-01-01T00:00:00.000+00:00"
+TELEMETRY = {"acceptance_rate": 0.75, "n_accepted": 9, "n_rejected": 3}
 NOTE = Finding("npz.unknown-key", "x.npz", "k", "one", "other", "note")
 
 
@@ -26,7 +27,7 @@ def record_of(job, design):
         replace(job, input_sha256="a" * 64),
         design,
         small_study.ROOTS,
-        inside=lambda path: path.removeprefix("out/"),
+        inside=lambda path: path.replace("out/", "cli/"),
         argv=("python", "-u"),
     )
 
@@ -36,6 +37,12 @@ def plan(small):
     absent = ("c/dose_10/patched_test.npz", "d/dose_10/thin/thin_train.npz")
     filters = {**small_study.NO_FILTERS, "dose": ("10",)}
     return small_study.plan(small, filters, exists=lambda path: str(path) not in absent)
+
+
+@pytest.fixture
+def all_absent(small):
+    filters = {**small_study.NO_FILTERS, "split": ("train",)}
+    return small_study.plan(small, filters, exists=lambda path: "dose_10/patched" in str(path))
 
 
 @pytest.fixture
@@ -54,7 +61,7 @@ def document(plan, small, jobs):
         settings=ASKED,
         artifact_root="cli",
         input_roots={"phase_c": "tmp/c", "phase_d": "tmp/d"},
-        metadata={FIRST: {"acceptance_rate": 1.0, "n_accepted": 9, "other": 1}},
+        metadata={FIRST: TELEMETRY | {"other": 1}},
         notes={FIRST: [NOTE]},
         created_at=WHEN,
     )
@@ -70,8 +77,8 @@ def test_a_job_record_names_paths_inside_hub_and_root(plan, small):
         "input_root": "phase_c",
         "input_npz": "dose_10/patched_train.npz",
         "input_sha256": "a" * 64,
-        "output_dir": "dose_10/whole/train",
-        "log_path": "dose_10/whole/train/ptychi.log",
+        "output_dir": "cli/dose_10/whole/train",
+        "log_path": "cli/dose_10/whole/train/ptychi.log",
         "argv": ["python", "-u"],
         "status": "planned",
     }
@@ -103,7 +110,7 @@ def test_a_new_manifest_says_all_of_its_run(document, small, jobs):
     }
     assert results == [
         {
-            **manifest.planned_result(jobs[0], {"acceptance_rate": 1.0, "n_accepted": 9}),
+            **manifest.planned_result(jobs[0], TELEMETRY),
             "input_notes": [NOTE.as_record()],
         },
         {**manifest.planned_result(jobs[1], None), "input_notes": []},
@@ -156,7 +163,7 @@ def test_a_planned_result_has_the_input_s_telemetry_and_nothing_else_yet(jobs):
     expected = {
         **FIRST.as_record(),
         "status": "planned",
-        "log_path": "dose_10/whole/train/ptychi.log",
+        "log_path": "cli/dose_10/whole/train/ptychi.log",
         **telemetry,
         **nothing,
         "findings": [],
@@ -196,6 +203,11 @@ def test_the_skip_summary_counts_and_gives_each_skip_its_reasons(plan, small):
     }
     assert skips[0] == {**FIRST.as_record(), "reason": "one; two", "reasons": ["one", "two"]}
     assert len(skips) == 7
+
+
+def test_the_skip_summary_counts_missing_inputs_of_phase_d_alone(all_absent, small):
+    assert len(all_absent.missing) == 3
+    assert manifest.skip_summary(all_absent, small)["missing_phase_d_count"] == 2
 
 
 def test_the_cell_of_a_record_is_its_dose_view_and_split():

@@ -120,6 +120,12 @@ def test_a_cell_left_out_is_skipped_with_its_reasons_and_its_input_not_looked_fo
     )
 
 
+def test_a_cell_of_another_grid_size_is_skipped(small):
+    made = plan(small, {**NO_FILTERS, "gridsize": ("2",)})
+    assert {job.key.view for job in made.jobs} == {"whole"}
+    assert {skip.reasons for skip in made.skipped} == {("gridsize 1 not requested (--gridsize 2)",)}
+
+
 def test_a_missing_input_is_a_skip_that_says_which_and_a_missing_job(small):
     absent = {"c/dose_10/patched_test.npz", "d/dose_200/thin/thin_train.npz"}
     made = plan(small, exists=lambda path: str(path) not in absent)
