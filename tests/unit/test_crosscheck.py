@@ -266,3 +266,14 @@ def test_a_changed_setting_no_longer_fits_the_plans_digest(pair):
     pair[0]["settings"]["seed"] = 8
     after = manifest.plan_digest(pair[0]["jobs"], pair[0]["settings"])
     assert told(pair) == [("manifest.plan-digest", "/plan_sha256", after, before)]
+
+
+@pytest.mark.parametrize(("started_at", "finished_at"), [(None, None), (WHEN, None), (None, LATER)])
+def test_a_duration_without_its_times_is_told(pair, started_at, finished_at):
+    pair[0]["execution_results"][0] |= {
+        "started_at": started_at,
+        "finished_at": finished_at,
+        "elapsed_s": 1.0,
+    }
+    expected = "nothing, without both times"
+    assert told(pair) == [("manifest.elapsed", f"/jobs ({FIRST})", expected, "1.0 s")]
