@@ -6,7 +6,7 @@
 
 PYTHON ?= python3
 override DATA := PYTHON DOSE VIEW SPLIT GRIDSIZE EPOCHS DEVICE SEED INITIAL_OBJECT \
-                 PARALLEL FAIL_FAST PRESET BASE BASE_REF HUB PUBLIC_KEY
+                 PARALLEL FAIL_FAST PRESET BASE BASE_REF HUB PUBLIC_KEY FILE
 $(foreach name,$(DATA),$(eval override $(name) := $$(value $(name))))
 export $(DATA)
 # Without this, make would hand its command line on to every make below it.
@@ -26,6 +26,8 @@ COMPILE := uv --no-config pip compile --universal --python-version 3.11 --fork-s
 # $(if) asks whether the value is empty, and expands no word of it.
 LIGHT_FOR_HUB := $(if $(value HUB),$(LIGHT))
 FULL_FOR_HUB := $(if $(value HUB),$(FULL))
+LIGHT_FOR_FILE := $(if $(value FILE),$(LIGHT))
+FULL_FOR_FILE := $(if $(value FILE),$(FULL))
 NEEDS_HUB = @test -n "$$HUB" || { echo 'say which hub: make $@ HUB=PATH' >&2; exit 2; }
 
 .PHONY: help
@@ -39,6 +41,7 @@ help: ## list the targets (the default)
 	@echo '  FAIL_FAST=1                                stop at the first job that fails'
 	@echo '  PRESET BASE                                which inputs: default or smoke; a base NPZ'
 	@echo '  BASE_REF                                   red: a commit to run the mapped tests against too'
+	@echo '  FILE                                       the NPZ to reconstruct'
 	@echo '  HUB                                        add to this hub in place of a new one'
 	@echo '  PUBLIC_KEY                                 verify that its owner signed every stage'
 	@echo '  PYTHON                                     what builds the environments (3.11 or newer)'
@@ -70,6 +73,12 @@ real-run: $(LIGHT) $(FULL) ## reconstruct, and leave the evidence in a hub
 	$(NOX) real_run
 evidence: $(LIGHT) $(FULL) ## all five stages in one hub
 	$(NOX) red green collect dry_run real_run
+
+.PHONY: reconstruct
+reconstruct: $(LIGHT_FOR_FILE) $(FULL_FOR_FILE) ## reconstruct one NPZ into a hub: make reconstruct FILE=PATH
+	@test -n "$$FILE" || { echo 'say which file: make $@ FILE=PATH' >&2; exit 2; }
+	@.venv/bin/python -m harness reconstruct $${EPOCHS:+"--num-epochs=$$EPOCHS"} \
+	    $${SEED:+"--seed=$$SEED"} $${DEVICE:+"--device=$$DEVICE"} -- "$$FILE"
 
 .PHONY: test attack lint formats selfcheck
 test: $(LIGHT) ## run all tests, with coverage
@@ -108,9 +117,10 @@ lock: ## write the lock files anew (needs uv; pins that still fit are kept)
 	$(COMPILE) --group light -o requirements/light.txt >/dev/null
 	$(COMPILE) --group build pyproject.toml -o requirements/full.txt >/dev/null
 	$(COMPILE) --group formats -o requirements/formats.txt >/dev/null
+	$(COMPILE) --group mutation -o requirements/mutation.txt >/dev/null
 clean: ## remove scratch inputs and caches, never hubs
 	@rm -rf tmp build dist .nox .coverage .coverage.* htmlcov
 	@rm -rf .pytest_cache .hypothesis .ruff_cache .import_linter_cache
 	@find harness tests bench requirements -name __pycache__ -type d -prune -exec rm -rf {} +
 distclean: clean ## remove the environments too
-	@rm -rf .venv-light .venv .venv-formats
+	@rm -rf .venv-light .venv .venv-formats .venv-mutation

@@ -48,6 +48,7 @@ OTHER_INPUT = "the input at hand is another file"
 OTHER_STUDY = "the study at hand is another: give --study"
 ONE_HALF = "the other half of its scan is not among the inputs seen"
 NO_TRUTH = "no truth is attested, or the object has another shape"
+NOT_ASKED = "not asked: the study is of one file, whose frames nobody chose"
 NEEDS_MODEL = "the child says it; no model of the frames is computed here"
 
 
@@ -163,8 +164,9 @@ def _check_inputs(
     accounts: list[Account] = []
     for job, reason, _, error in opened:
         key = key_of(job.planned)
-        apart = reason or ("" if halves[key.dose_photons, key.view] > 1 else ONE_HALF)
-        accounts += _accounts(job.folder, reason, apart, has_error=error is not None)
+        spaced = reason or (NOT_ASKED if _is_given(inputs) else "")
+        apart = spaced or ("" if halves[key.dose_photons, key.view] > 1 else ONE_HALF)
+        accounts += _accounts(job.folder, reason, spaced, apart, has_error=error is not None)
         if error is not None:
             where = f"{job.folder}/{layout.RESULT}"
             found += recompute.check_truth(where, job.attestation, error)
@@ -174,10 +176,17 @@ def _check_inputs(
     return found, accounts
 
 
-def _accounts(subject: str, reason: str, apart: str, *, has_error: bool) -> Iterator[Account]:
+def _is_given(inputs: Inputs) -> bool:
+    return inputs.design is not None and inputs.design.input_sha256 is not None
+
+
+def _accounts(
+    subject: str, reason: str, spaced: str, apart: str, *, has_error: bool
+) -> Iterator[Account]:
     """Yield an account of each claim of one job.
 
-    reason: why its input was not seen, "" where it was.  apart: the same of both halves.
+    reason: why its input was not seen, "" where it was.  spaced: the same of what a view asks of
+    positions.  apart: the same of both halves.
     """
     for claim in ("arrays", "loss", "object", "pictures"):
         yield Account(claim, subject, RECOMPUTED)
@@ -186,7 +195,7 @@ def _accounts(subject: str, reason: str, apart: str, *, has_error: bool) -> Iter
     for claim, why in (
         ("data-001", reason),
         ("dose", reason),
-        ("spacing", reason),
+        ("spacing", spaced),
         ("disjoint", apart),
         ("truth-error", without),
         ("misfit", NEEDS_MODEL),

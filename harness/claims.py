@@ -86,6 +86,22 @@ def check_claims(description: Mapping[str, Any], claim: InputClaim) -> tuple[Fin
     )
 
 
+def check_given(
+    description: Mapping[str, Any], claim: InputClaim, sha256: str
+) -> tuple[Finding, ...]:
+    """Return what is wrong with the input of a study of one file: another file, another dose.
+
+    Spacing, overlap and splits are not asked for: nobody chose the frames by them.
+    """
+    breaches = [*_dose(description, claim)]
+    if description["sha256"] != sha256:
+        breaches.append(("claim.input", "", f"the study's file, sha256 {sha256}", "another file"))
+    return tuple(
+        finding(rule, where=description["file"], pointer=key, expected=expected, found=found)
+        for rule, key, expected, found in breaches
+    )
+
+
 def dose_tolerance(dose_photons: float, frames: int, photons_relative_sd: float) -> float:
     """Return how far mean photons per frame may lie from the dose, as a fraction of it.
 

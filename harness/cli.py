@@ -41,13 +41,16 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_prepare(commands)
+    _add_import(commands)
     _add_check(commands)
     _add_new_hub(commands)
     _add_stage(commands)
+    _add_reconstruct(commands)
     _add_verify(commands)
     _add_anchor(commands)
     _add_diff(commands)
     _add_reproduce(commands)
+    _add_export(commands)
     _add_hubs(commands)
     _add_blocked(commands)
     _add_docs_sync(commands)
@@ -66,6 +69,40 @@ def _add_check(commands: argparse._SubParsersAction) -> None:
     command.add_argument("files", nargs="+", type=terminal.path, metavar="FILE")
     _add_format(command)
     command.set_defaults(work=_check)
+
+
+def _add_import(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "import",
+        help="turn a measured scan into an NPZ of DATA-001",
+        description="Takes PtychoPINN and tike NPZ, CXI and ptychodus files; says what it assumed, "
+        "and refuses to guess what neither the file nor an option says (docs/importing.md).",
+    )
+    command.add_argument("file", type=terminal.path, metavar="FILE")
+    command.add_argument("--out", type=terminal.path, required=True, metavar="NPZ")
+    command.add_argument("--frames", choices=("amplitude", "intensity"), help="what values are")
+    command.add_argument("--zero-frequency", choices=("corner", "centre"), help="where it lies")
+    command.add_argument("--axis-order", choices=("first", "last"), help="place of the frame count")
+    command.add_argument("--probe", metavar="NPY", help='a probe to use, or "mean": from the light')
+    command.add_argument("--diffraction", type=terminal.path, metavar="FILE", help="the frames")
+    command.add_argument("--frames-path", default="patterns", metavar="PATH", help="frames in it")
+    command.add_argument("--translation", choices=("sample", "probe"), help="what a CXI file moves")
+    for name in ("pixel-size-m", "energy-ev", "distance-m", "detector-pixel-m"):
+        command.add_argument(f"--{name}", type=float, metavar="NUMBER", help=_LENGTHS[name])
+    command.add_argument("--crop", type=int, metavar="N", help="cut or pad frames to N x N")
+    command.add_argument("--no-object", action="store_true", help="leave the file's object out")
+    command.add_argument(
+        "--zero-bad-pixels", action="store_true", help="count masked pixels as dark"
+    )
+    command.set_defaults(work=_import)
+
+
+_LENGTHS = {
+    "pixel-size-m": "side of an object pixel",
+    "energy-ev": "energy of a photon",
+    "distance-m": "from object to detector",
+    "detector-pixel-m": "pitch of the detector",
+}
 
 
 def _add_new_hub(commands: argparse._SubParsersAction) -> None:
@@ -93,6 +130,18 @@ def _add_stage(commands: argparse._SubParsersAction) -> None:
     _add_key(command)
     reconstruction.add_selection(command)
     command.set_defaults(work=_stage)
+
+
+def _add_reconstruct(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "reconstruct",
+        help="reconstruct one NPZ of DATA-001, and leave a hub",
+        description="Makes a study of the one file, then a hub with its dry run and real run.",
+    )
+    command.add_argument("file", type=terminal.path, metavar="NPZ")
+    _add_key(command)
+    reconstruction.add_selection(command)
+    command.set_defaults(work=_reconstruct)
 
 
 def _add_verify(commands: argparse._SubParsersAction) -> None:
@@ -162,6 +211,25 @@ def _add_reproduce(commands: argparse._SubParsersAction) -> None:
         help="only this job, as dose_1000/dense/train; repeatable; default: all that succeeded",
     )
     command.set_defaults(work=_reproduce)
+
+
+def _add_export(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "export",
+        help="write a job's reconstruction as CXI or ptychodus product",
+        description="Reads the hub and leaves it as it is. Lengths come from the metadata of the "
+        "job's input, or are told; none is made up (docs/importing.md).",
+    )
+    command.add_argument("hub", type=terminal.path, metavar="HUB")
+    command.add_argument("--job", metavar="JOB", help="which; may be left out where there is one")
+    command.add_argument("--to", choices=("cxi", "ptychodus"), required=True, help="format")
+    command.add_argument("--out", type=terminal.path, required=True, metavar="FILE")
+    command.add_argument(
+        "--input", type=terminal.path, metavar="NPZ", help="the job's input, if it lies elsewhere"
+    )
+    for name in ("pixel-size-m", "energy-ev", "distance-m"):
+        command.add_argument(f"--{name}", type=float, metavar="NUMBER", help=_LENGTHS[name])
+    command.set_defaults(work=_export)
 
 
 def _add_hubs(commands: argparse._SubParsersAction) -> None:
@@ -234,6 +302,27 @@ def _prepare(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def _import(options: argparse.Namespace) -> int:
+    from harness import foreign, importing, measured
+
+    geometry = measured.Geometry(
+        options.pixel_size_m, options.energy_ev, options.distance_m, options.detector_pixel_m
+    )
+    told = measured.Told(
+        frames=options.frames,
+        zero_frequency=options.zero_frequency,
+        axis_order=options.axis_order,
+        probe=options.probe,
+        crop_px=options.crop,
+        zero_bad_pixels=options.zero_bad_pixels,
+        no_object=options.no_object,
+        geometry=geometry,
+    )
+    beside = foreign.Beside(options.diffraction, options.frames_path, options.translation)
+    importing.run(importing.Request(options.file, options.out, told, beside), terminal.say)
+    return EXIT_OK
+
+
 def _check(options: argparse.Namespace) -> int:
     from harness import contract, npz, provenance, resources, rules, wording
 
@@ -259,18 +348,21 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _new_hub(options: argparse.Namespace) -> int:
-    from harness import hub, provenance
-
     design = reconstruction.get_study_design(options.study)
     _checked(design, options)
+    terminal.say(_make_hub(design, options).as_posix())
+    return EXIT_OK
+
+
+def _make_hub(design: StudyDesign, options: argparse.Namespace) -> Path:
+    from harness import hub, provenance
+
     if key := _key(options):
         from harness import signing
 
         signing.load(key)
     reports = Path(layout.reports(design.initiative))
-    made = hub.create(reports, design.initiative, design.hub_slug, provenance.now)
-    terminal.say(made.as_posix())
-    return EXIT_OK
+    return hub.create(reports, design.initiative, design.hub_slug, provenance.now)
 
 
 def _stage(options: argparse.Namespace) -> int:
@@ -289,12 +381,38 @@ def _stage(options: argparse.Namespace) -> int:
             study_path=options.study or resources.DEFAULT_STUDY,
             base_npz=options.base,
             allow_missing_phase_d=options.allow_missing_phase_d,
-            words=reconstruction.selection_words(options),
+            words=(*_study_words(options), *reconstruction.selection_words(options)),
             key=_key(options),
             base_ref=options.base_ref,
             command_lines=command_lines(),
         )
     )
+
+
+def _study_words(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the words that name the study to the commands of a stage."""
+    from harness import provenance
+
+    if options.study is None:
+        return ()
+    return ("--study", provenance.portable(options.study))
+
+
+def _reconstruct(options: argparse.Namespace) -> int:
+    from harness import onefile, provenance
+
+    options.study = onefile.write_study(options.file, terminal.say)
+    options.base, options.preset = options.file, onefile.PRESET
+    # A hub of one file holds no RED.
+    options.base_ref = None
+    design = reconstruction.get_study_design(options.study)
+    _checked(design, options)
+    provenance.require_packages()
+    options.hub = _make_hub(design, options)
+    for options.stage in layout.RUN_STAGES:
+        if code := _stage(options):
+            return code
+    return EXIT_OK
 
 
 def _key(options: argparse.Namespace) -> Path | None:
@@ -313,7 +431,7 @@ def _checked(design: StudyDesign, options: argparse.Namespace) -> dict[str, Any]
         "filters": matrix.check_filters(design, reconstruction.requested_filters(options)),
         "settings": reconstruction.settings_from(design, options),
     }
-    if options.base:
+    if options.base and design.input_sha256 is None:
         from harness import prepare
 
         prepare.check_base(options.base)
@@ -417,6 +535,17 @@ def _reproduce(options: argparse.Namespace) -> int:
     from harness import rerun
 
     return rerun.reproduce(options.hub, options.job, terminal.say)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from harness import exporting, measured
+
+    told = measured.Geometry(options.pixel_size_m, options.energy_ev, options.distance_m)
+    request = exporting.Request(
+        options.hub, options.job, options.to, options.out, options.input, told
+    )
+    exporting.run(request, terminal.say)
+    return EXIT_OK
 
 
 def _hubs(options: argparse.Namespace) -> int:

@@ -7,17 +7,20 @@ Source: docs/data_contracts.md
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from harness import schemas
-from harness.claims import InputClaim, NpzReading, check_claims, check_disjoint
+from harness.claims import InputClaim, NpzReading, check_claims, check_disjoint, check_given
 from harness.model import Finding
 from harness.rules import finding
 
-__all__ = ["InputClaim", "NpzReading", "check", "check_claims", "check_disjoint"]
+__all__ = ["InputClaim", "NpzReading", "check", "check_claims", "check_disjoint", "check_given"]
 
 REQUIRED_KEYS = ("diffraction", "probeGuess", "objectGuess", "xcoords", "ycoords")
+# Nobody knows the object of a measured scan: a guess may stand there, or nothing.
+GUESSED_KEYS = ("objectGuess",)
 KNOWN_KEYS = (*REQUIRED_KEYS, "Y", "filenames", "_metadata")
 PER_FRAME_KEYS = ("xcoords", "ycoords", "Y", "filenames")
 POSITION_TOLERANCE_PX = 1e-3
@@ -50,6 +53,12 @@ def check(description: Description, *, schema: Mapping[str, Any]) -> tuple[Findi
     return (*by_rule, *(found for found in by_schema if not _is_explained(found, by_rule)))
 
 
+def required_keys(metadata: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return the arrays that an input with that metadata must hold."""
+    measured = (metadata or {}).get("input_kind") == "measured"
+    return tuple(key for key in REQUIRED_KEYS if not (measured and key in GUESSED_KEYS))
+
+
 def _is_structural(found: Finding) -> bool:
     """Tell whether the description itself, not what it describes, is malformed."""
     parts = found.pointer.split("/")[1:]
@@ -72,7 +81,7 @@ def _is_explained(found: Finding, by_rule: tuple[Finding, ...]) -> bool:
 
 def _keys(description: Description) -> Iterator[Breach]:
     arrays = description["arrays"]
-    for key in REQUIRED_KEYS:
+    for key in required_keys(description["metadata"]):
         if key not in arrays and key not in description["unreadable"]:
             yield "npz.key-missing", key, "this key", f"only {', '.join(arrays) or 'no array'}"
     for key in arrays:
@@ -144,7 +153,7 @@ def _frequencies(description: Description) -> Iterator[Breach]:
 
 
 def _positions_inside(description: Description) -> Iterator[Breach]:
-    numbers, shape = description["statistics"], _shape(description, "objectGuess")
+    numbers, shape = description["statistics"], _object_shape(description)
     if not numbers["frame_px"] or not numbers["positions"] or len(shape) != 2:
         return
     if min(shape) < numbers["frame_px"]:
@@ -154,9 +163,18 @@ def _positions_inside(description: Description) -> Iterator[Breach]:
         low_px, high_px = numbers[f"{axis}_min_px"], numbers[f"{axis}_max_px"]
         too_low = low_px < half_px - POSITION_TOLERANCE_PX
         if too_low or high_px > length_px - half_px + POSITION_TOLERANCE_PX:
-            expected = f"centres from {half_px:g} to {length_px - half_px:g} px"
+            most = f" to {length_px - half_px:g}" if length_px < math.inf else ""
+            expected = f"centres from {half_px:g}{most} px"
             found = f"{low_px:g} to {high_px:g} px"
             yield "npz.positions-outside", f"{axis}coords", expected, found
+
+
+def _object_shape(description: Description) -> list[float]:
+    """Return the object's sides; without one, the object is as large as the positions ask for."""
+    absent = "objectGuess" not in (*description["arrays"], *description["unreadable"])
+    if absent and "objectGuess" not in required_keys(description["metadata"]):
+        return [math.inf, math.inf]
+    return _shape(description, "objectGuess")
 
 
 def _positions_vary(description: Description) -> Iterator[Breach]:

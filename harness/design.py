@@ -52,7 +52,10 @@ class MappedTests:
 
 @dataclass(frozen=True, slots=True)
 class StudyDesign:
-    """Doses (mean photons per frame), views, splits, seeds and geometry of one study."""
+    """Doses (mean photons per frame), views, splits, seeds and geometry of one study.
+
+    input_sha256: of the one file that the study is about; None where its inputs are simulated.
+    """
 
     initiative: str
     hub_slug: str
@@ -67,6 +70,7 @@ class StudyDesign:
     batch_size: int
     tests: MappedTests
     presets: Mapping[str, Preset]
+    input_sha256: str | None = None
 
     def view(self, name: str) -> View:
         """Return the view of that name; KeyError for a name the study lacks."""
@@ -96,4 +100,5 @@ def from_mapping(data: Mapping[str, Any]) -> StudyDesign:
         batch_size=reconstruction["batch_size"],
         tests=MappedTests(**data["tests"]),
         presets={name: Preset(name=name, **preset) for name, preset in data["presets"].items()},
+        input_sha256=data.get("input_sha256"),
     )

@@ -42,6 +42,9 @@ def check_input(key: CellKey, reading: npz.NpzReading, design: StudyDesign) -> t
         split=key.split,
         neighbor_count=design.neighbor_count,
     )
+    if design.input_sha256 is not None:
+        given = contract.check_given(reading.description, claim, design.input_sha256)
+        return (*check_contract(reading), *given)
     return (*check_contract(reading), *contract.check_claims(reading.description, claim))
 
 

@@ -95,6 +95,11 @@ def inputs_folder(preset: str, base_sha256: str | None) -> str:
     return f"{preset}-base-{base_sha256[:12]}" if base_sha256 else preset
 
 
+def study(initiative: str) -> str:
+    """Return where an initiative's study file lies, relative to the repository's root."""
+    return f"plans/active/{initiative}/study.toml"
+
+
 def reports(initiative: str) -> str:
     """Return where an initiative's hubs lie, relative to the repository's root."""
     return f"plans/active/{initiative}/reports"

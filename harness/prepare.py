@@ -64,9 +64,10 @@ def prepare_inputs(
     """Make the inputs of every dose, split and view under `root`, or find them made.
 
     base_npz: object, probe and positions to simulate from; None for the embedded scene of the
-    preset, whose geometry a base replaces.  Raises UsageError for a preset that the study lacks
+    preset, whose geometry a base replaces.  Of a study of one file, that file: it is put in its
+    place byte for byte.  Raises UsageError for a preset that the study lacks
     and for a root that cannot serve, InputInvalid for a base or preset that
-    breaks the rules inputs.base or inputs.preset.
+    breaks the rules inputs.base or inputs.preset, and for a file that is not the study's.
     """
     preset = _preset(design, preset_name)
     given = None if base_npz is None else (base_npz.name, _read(base_npz))
@@ -74,25 +75,72 @@ def prepare_inputs(
     made = not _unchanged(root, origin)
     if made:
         # All that can refuse a base comes first, so that older inputs stay as they are.
-        scene = _from_base(*given) if given else bases.embedded(preset, design.seeds)
-        scene, frames = _to_one_photon(scene)
-        selections, left_out = _select(design, scene)
-        try:
-            with _held(root, say):
-                # Another process may have made them while this one waited.
-                made = not _unchanged(root, origin)
-                if made:
-                    _clear(root, origin)
-                    outputs = list(_make(design, scene, frames, selections, root))
-                    facts = [dict(selection.facts) for selection in selections]
-                    record = {**origin, "complete": True, "views": facts, "left_out": left_out}
-                    files.write_json(root / RECORD, {**record, "outputs": outputs}, new=False)
-        except OSError as error:
-            raise UsageError(
-                f"{root} cannot hold the inputs: {error.strerror}; make room or give another root"
-            ) from None
+        is_given = design.input_sha256 is not None
+        make = _placing(design, given) if is_given else _simulating(design, preset, given)
+        made = _write(root, origin, make, say)
     _report(root, made, say)
     return PreparedInputs(root / PHASE_C, root / PHASE_D, made)
+
+
+def _write(
+    root: Path,
+    origin: Mapping[str, Any],
+    make: Callable[[Path], dict[str, Any]],
+    say: Callable[[str], object],
+) -> bool:
+    """Write the inputs and their record; return False where another process just did.
+
+    make: writes every file, and returns the record's views, left_out and outputs.
+    """
+    try:
+        with _held(root, say):
+            if _unchanged(root, origin):
+                return False
+            _clear(root, origin)
+            record = {**origin, "complete": True, **make(root)}
+            files.write_json(root / RECORD, record, new=False)
+    except OSError as error:
+        raise UsageError(
+            f"{root} cannot hold the inputs: {error.strerror}; make room or give another root"
+        ) from None
+    return True
+
+
+def _simulating(
+    design: StudyDesign, preset: Preset, given: tuple[str, bytes] | None
+) -> Callable[[Path], dict[str, Any]]:
+    """Return what makes the inputs by simulation; raises InputInvalid now, not then."""
+    scene = _from_base(*given) if given else bases.embedded(preset, design.seeds)
+    scene, frames = _to_one_photon(scene)
+    selections, left_out = _select(design, scene)
+
+    def make(root: Path) -> dict[str, Any]:
+        outputs = list(_make(design, scene, frames, selections, root))
+        facts = [dict(selection.facts) for selection in selections]
+        return {"views": facts, "left_out": left_out, "outputs": outputs}
+
+    return make
+
+
+def _placing(
+    design: StudyDesign, given: tuple[str, bytes] | None
+) -> Callable[[Path], dict[str, Any]]:
+    """Return what puts the one file of a study in its place; InputInvalid for another file."""
+    name, data = given or ("no file", b"")
+    if canonical.sha256(data) != design.input_sha256:
+        raise InputInvalid(
+            f"the study is of the file with sha256 {design.input_sha256}, and {name} is not that: "
+            "name it with --base"
+        )
+
+    def make(root: Path) -> dict[str, Any]:
+        inside = layout.phase_c_input(design.doses_photons[0], design.splits[0])
+        path = f"{PHASE_C}/{inside}"
+        files.replace(root / path, data)
+        output = {"path": path, "bytes": len(data), "sha256": canonical.sha256(data)}
+        return {"views": [], "left_out": [], "outputs": [output]}
+
+    return make
 
 
 def scratch(design: StudyDesign, preset: str, base_npz: Path | None) -> Path:

@@ -149,6 +149,9 @@ RULES: dict[str, Rule] = {
     "claim.dose": Rule(
         "mean photons per frame are the dose", "check the dose, or make the inputs again"
     ),
+    "claim.input": Rule(
+        "the input of a study of one file is that file", "give that file, or make a study of this"
+    ),
     "claim.frame-side": Rule("frames have the study's side", "make the inputs again"),
     "claim.spacing": Rule(
         "centres lie as far apart as the view says", "thin the positions again for this view"

@@ -1,10 +1,11 @@
 """Build the project's environments, and only when they are stale.
 
-    python3 requirements/environment.py light|full|formats ...
+    python3 requirements/environment.py light|full|formats|mutation ...
 
 light    .venv-light    tests, dry run, verify: requirements/light.txt
 full     .venv          real runs: requirements/full.txt, torch and pty-chi included
 formats  .venv-formats  public validators of hubs: requirements/formats.txt
+mutation .venv-mutation the mutation tester: requirements/mutation.txt
 
 Standard library only: make and nox call it before anything is installed. A stamp in the
 environment holds the digests of what it was built from; a stale lock file rebuilds it from
@@ -21,12 +22,18 @@ import time
 from pathlib import Path
 
 OLDEST_PYTHON = (3, 11)
-FOLDERS = {"light": ".venv-light", "full": ".venv", "formats": ".venv-formats"}
-TARGETS = {"light": "light-env", "full": "env", "formats": "formats"}
+FOLDERS = {
+    "light": ".venv-light",
+    "full": ".venv",
+    "formats": ".venv-formats",
+    "mutation": ".venv-mutation",
+}
+TARGETS = {"light": "light-env", "full": "env", "formats": "formats", "mutation": "mutation"}
 NOTES = {
     "light": "some seconds",
     "full": "torch and pty-chi: some GB, some minutes",
     "formats": "some seconds",
+    "mutation": "some seconds",
 }
 
 

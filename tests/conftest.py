@@ -15,6 +15,8 @@ from tests import small_tree
 PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("repeatable", derandomize=True, database=None, **PATIENT)
 settings.register_profile("explore", **PATIENT)
+# Enough for a mutant, which the unit tests see first.
+settings.register_profile("brief", derandomize=True, database=None, max_examples=10, **PATIENT)
 settings.load_profile("repeatable")
 
 CHILD = Path(__file__).parent / "children" / "child.py"

@@ -205,6 +205,7 @@ def record(
             "frames": len(scan.counts),
             "frame_px": scan.frame_px,
             "mean_photons_per_frame": scan.mean_photons_per_frame,
+            "pixel_size_m": scan.pixel_size_m,
         },
         "object_shape_px": list(run.object_.shape),
         "probe_modes": len(run.probe),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ class Scan:
     counts: float32 (n, N, N), photons per pixel, zero frequency in the centre.
     probe: complex64 (modes, N, N), not yet scaled.  object_guess: complex64 (H, W) or None.
     positions: float64 (n,), object pixels.  corners: first (row, column) of each patch, (n, 2).
+    pixel_size_m: side of an object pixel, None where the file does not say.
     """
 
     path: str
@@ -35,6 +37,7 @@ class Scan:
     positions_y_px: np.ndarray
     object_shape: tuple[int, int]
     corners: np.ndarray
+    pixel_size_m: float | None = None
 
     @property
     def frame_px(self) -> int:
@@ -58,7 +61,8 @@ def read(path: str) -> Scan:
         raise InputInvalid(f"cannot read {path}: {error.strerror}. Give an NPZ file") from error
     try:
         shown_as = _public_path(path)
-        return _scan(shown_as, data, _arrays(data, shown_as))
+        arrays, metadata = _contents(data, shown_as)
+        return _scan(shown_as, data, arrays, metadata.get("pixel_size_m"))
     except InputInvalid as error:
         raise InputInvalid(f"{path}: {error}") from error
 
@@ -69,21 +73,25 @@ def _public_path(path: str) -> str:
     return portable.name if portable.is_absolute() else portable.as_posix()
 
 
-def _arrays(data: bytes, shown_as: str) -> dict[str, np.ndarray]:
+def _contents(data: bytes, shown_as: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the arrays by key, and the metadata, empty where there are none."""
     wanted = (*REQUIRED, "objectGuess")
-    findings = npz.read_file(io.BytesIO(data), shown_as).findings
-    if findings:
-        first = findings[0]
+    reading = npz.read_file(io.BytesIO(data), shown_as)
+    if reading.findings:
+        first = reading.findings[0]
         key = f"{first.pointer}: " if first.pointer else ""
         raise InputInvalid(f"{key}{first.rule}: {rules.wording(first).rstrip('.')}")
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         missing = [name for name in REQUIRED if name not in archive.files]
         if missing:
             raise InputInvalid(f"lacks {', '.join(missing)}. DATA-001 names the arrays needed")
-        return {name: archive[name] for name in wanted if name in archive.files}
+        arrays = {name: archive[name] for name in wanted if name in archive.files}
+    return arrays, reading.description["metadata"] or {}
 
 
-def _scan(path: str, data: bytes, arrays: dict[str, np.ndarray]) -> Scan:
+def _scan(
+    path: str, data: bytes, arrays: dict[str, np.ndarray], pixel_size_m: float | None
+) -> Scan:
     amplitude, probe = arrays["diffraction"], arrays["probeGuess"]
     _check_frames(amplitude, probe)
     x, y = (_positions(arrays[name], name, len(amplitude)) for name in ("xcoords", "ycoords"))
@@ -105,7 +113,15 @@ def _scan(path: str, data: bytes, arrays: dict[str, np.ndarray]) -> Scan:
         positions_y_px=y,
         object_shape=shape,
         corners=geometry.patch_corners(x, y, amplitude.shape[-1], shape),
+        pixel_size_m=_pixel_size_m(pixel_size_m),
     )
+
+
+def _pixel_size_m(stated: Any) -> float | None:
+    is_number = isinstance(stated, int | float) and not isinstance(stated, bool)
+    holds = stated is None or (is_number and stated > 0)
+    _require(holds, f"pixel_size_m in _metadata is {stated!r}, not a length above 0")
+    return None if stated is None else float(stated)
 
 
 def _check_frames(amplitude: np.ndarray, probe: np.ndarray) -> None:

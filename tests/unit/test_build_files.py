@@ -31,6 +31,7 @@ TARGETS = {
         "verify",
         "anchor",
         "reproduce",
+        "reconstruct",
         "blocked",
         "hubs",
     ),
@@ -191,6 +192,15 @@ def test_a_make_target_is_a_harness_command(tree, argv, arguments):
 def test_make_reproduce_runs_in_the_full_environment(tree):
     run(tree, "make", "reproduce", "HUB=a b")
     assert calls(tree) == [[".venv/bin/python", "-m", "harness", "reproduce", "--", "a b"]]
+
+
+def test_reconstruct_takes_the_file_as_one_word_and_the_settings_as_they_are(tree):
+    run(tree, "make", "reconstruct", "FILE=a $(b).npz", "EPOCHS=3")
+    words = ["-m", "harness", "reconstruct", "--num-epochs=3", "--", "a $(b).npz"]
+    assert calls(tree) == [[".venv/bin/python", *words]]
+    done = run(tree, "make", "reconstruct", check=False)
+    assert done.returncode == 2
+    assert "make reconstruct FILE=PATH" in done.stderr
 
 
 @pytest.mark.parametrize("target", ["verify", "anchor", "blocked", "reproduce"])

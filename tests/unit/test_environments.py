@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENTS = ("light", "full", "formats")
+ENVIRONMENTS = ("light", "full", "formats", "mutation")
 HUB = "plans/active/S/reports/2026-01-02T030405Z/slug"
 
 

@@ -1,0 +1,125 @@
+"""Read HDF5 without trusting it: nothing outside the file is touched, no size is taken on faith."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from harness.errors import InputInvalid
+
+EXPANSION_LIMIT = 200
+EXPANSION_FLOOR_BYTES = 16 << 20
+LINK_LIMIT = 16
+# What h5py raises on damaged files.
+_DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[h5py.File]:
+    """Yield the open file, read-only; InputInvalid, by name, for what is no whole HDF5 file."""
+    try:
+        file = h5py.File(path, "r")
+    except _DAMAGE as error:
+        raise InputInvalid(f"{path.name} is no whole HDF5 file: {_why(error)}") from error
+    with file:
+        yield file
+
+
+def _refusing_damage(read: Callable[..., Any]) -> Callable[..., Any]:
+    """Make what h5py raises on a damaged part of a file an InputInvalid that names the part."""
+
+    @wraps(read)
+    def guarded(file: h5py.File, name: str, *rest: str) -> Any:
+        try:
+            return read(file, name, *rest)
+        except _DAMAGE as error:
+            raise InputInvalid(f"{name} cannot be read: {_why(error)}") from error
+
+    return guarded
+
+
+@_refusing_damage
+def dataset(file: h5py.File, name: str) -> np.ndarray | None:
+    """Return a dataset's numbers, None where there is none of that name.
+
+    Raises InputInvalid for links out of the file, virtual datasets, external storage, what is no
+    number, and sizes that such a file cannot hold.
+    """
+    found = _walk(file, name)
+    if found is None:
+        return None
+    if not isinstance(found, h5py.Dataset):
+        raise InputInvalid(f"{name} is a group, not a dataset")
+    if found.is_virtual or found.external:
+        raise InputInvalid(f"{name} keeps its numbers in other files; store them in this one")
+    if found.dtype.kind not in "fiubc":
+        raise InputInvalid(f"{name} is {found.dtype}, not numbers")
+    held_bytes = file.id.get_filesize()
+    if found.nbytes > max(EXPANSION_FLOOR_BYTES, EXPANSION_LIMIT * held_bytes):
+        raise InputInvalid(f"{name} claims {found.nbytes} bytes in a file of {held_bytes}")
+    return np.asarray(found[()])
+
+
+def number(file: h5py.File, name: str) -> float | None:
+    """Return a dataset of one number, None where there is none of that name."""
+    values = dataset(file, name)
+    if values is None:
+        return None
+    if values.size != 1 or values.dtype.kind not in "fiu":
+        raise InputInvalid(f"{name} holds {values.size} values of {values.dtype}, not one number")
+    return float(values.reshape(()))
+
+
+@_refusing_damage
+def attribute(file: h5py.File, name: str, key: str) -> float | None:
+    """Return an attribute that is one number, None where object or attribute is absent."""
+    found = _walk(file, name)
+    value = None if found is None else found.attrs.get(key)
+    return None if value is None else float(np.asarray(value).reshape(()))
+
+
+@_refusing_damage
+def exists(file: h5py.File, name: str) -> bool:
+    """Tell whether a path leads to something inside the file."""
+    return _walk(file, name) is not None
+
+
+def _walk(file: h5py.File, name: str) -> h5py.HLObject | None:
+    """Return what a path names, every link followed by hand so that none leaves the file."""
+    parts, here, followed = _parts(name), [], 0
+    while parts:
+        part = parts.pop(0)
+        group = file["/" + "/".join(here)]
+        link = _link(group, part)
+        if link is None:
+            return None
+        if isinstance(link, h5py.ExternalLink):
+            raise InputInvalid(f"{name} is a link into {link.filename}; store the data in one file")
+        if not isinstance(link, h5py.SoftLink):
+            here.append(part)
+            continue
+        followed += 1
+        if followed > LINK_LIMIT:
+            raise InputInvalid(f"{name} leads through more than {LINK_LIMIT} links")
+        target = _parts(link.path)
+        parts = (target if link.path.startswith("/") else [*here, *target]) + parts
+        here = []
+    return file["/" + "/".join(here)]
+
+
+def _link(group: h5py.HLObject, part: str) -> object | None:
+    return group.get(part, getlink=True) if isinstance(group, h5py.Group) else None
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in ("", ".")]
+
+
+def _why(error: Exception) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__

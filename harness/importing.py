@@ -1,0 +1,74 @@
+"""Import one scan: read a file, convert it, write an NPZ that keeps DATA-001, state all assumed."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness import contract, files, foreign, measured, npz, resources, rules
+from harness.errors import InputInvalid, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to import, where to, and what is said of it."""
+
+    source: Path
+    out: Path
+    told: measured.Told
+    beside: foreign.Beside
+
+
+def run(request: Request, say: Callable[[str], object]) -> None:
+    """Write the NPZ and say what was assumed.
+
+    Raises InputInvalid where the file lacks something, shows it in no way, or breaks DATA-001;
+    UsageError where the NPZ exists.
+    """
+    if request.out.exists():
+        raise UsageError(f"{request.out} exists; name another file with --out")
+    raw = foreign.read(request.source, request.beside)
+    if request.told.probe not in (None, "mean"):
+        raw = replace(raw, probe=foreign.read_probe(Path(request.told.probe)))
+    done = measured.convert(raw, request.told)
+    metadata = {**done.metadata, **_source(request.source, request.beside.diffraction)}
+    data = as_bytes(done.arrays, metadata)
+    found = _findings(data, request.out)
+    if rules.errors(found):
+        raise InputInvalid(f"{request.source.name} does not make a file of DATA-001", found)
+    files.write_new(request.out, data)
+    for line in (*done.metadata["assumptions"], *map(rules.as_text, found)):
+        say(line)
+    frames = done.arrays["diffraction"].shape
+    photons = float(np.square(done.arrays["diffraction"], dtype=np.float64).sum()) / frames[0]
+    say(f"{request.out}: {frames[0]} frames of {frames[1]} px, {photons:.6g} photons a frame")
+
+
+def as_bytes(arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> bytes:
+    """Return arrays and metadata as the bytes of an NPZ."""
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays, _metadata=np.array(json.dumps(metadata)))
+    return stream.getvalue()
+
+
+def _findings(data: bytes, out: Path) -> list[Any]:
+    reading = npz.read_file(io.BytesIO(data), out.name)
+    if reading.description is None:
+        return list(reading.findings)
+    schema = resources.schema("npz_input")
+    return [*reading.findings, *contract.check(reading.description, schema=schema)]
+
+
+def _source(source: Path, diffraction: Path | None) -> dict[str, str]:
+    """Return the names and digests of what the NPZ was made from."""
+    named = {"source_file": source.name, "source_sha256": files.sha256_file(source)}
+    if diffraction is None:
+        return named
+    beside = {"diffraction_file": diffraction.name}
+    return named | beside | {"diffraction_sha256": files.sha256_file(diffraction)}

@@ -1,0 +1,107 @@
+"""Make a study of one file: one dose, one view, one split, and the file's digest.
+
+Everything that works on a study works on it unchanged.  Source: docs/adr/0020-measured-data.md
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness import files, gates, layout, npz, provenance, resources, rules, studyfile
+from harness.design import StudyDesign
+from harness.errors import InputInvalid, UsageError
+
+PRESET = "given"
+VIEW = "measured"
+SPLIT = "whole"
+NAME_LIMIT = 40
+
+
+def write_study(path: Path, say: Callable[[str], object]) -> Path:
+    """Write the study of a file, if it is not there yet, and return where it lies.
+
+    Raises InputInvalid with every finding where the file breaks DATA-001, UsageError where its
+    name gives another study than the one that lies there.
+    """
+    reading = npz.read(path, shown_as=provenance.portable(path))
+    found = gates.check_contract(reading)
+    if rules.errors(found):
+        raise InputInvalid(f"{provenance.portable(path)} breaks DATA-001", found)
+    name, text = study(path.name, reading.description, studyfile.load(resources.DEFAULT_STUDY))
+    place = Path(layout.study(name))
+    if not place.exists():
+        files.write_new(place, text.encode())
+    elif place.read_text(encoding="utf-8") != text:
+        raise UsageError(f"{place} is another study; remove it, or run its stages by --study")
+    say(f"study {place}: the one file {path.name}")
+    return place
+
+
+def study(name: str, description: dict[str, Any], model: StudyDesign) -> tuple[str, str]:
+    """Return the initiative and the text of the study file of an NPZ.
+
+    description: of the file, sound.  model: the study whose seeds, settings and tests are taken.
+    The dose is the file's own mean, photons per frame, rounded.
+    """
+    numbers, sha256 = description["statistics"], description["sha256"]
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", Path(name).stem).strip("-")[:NAME_LIMIT]
+    initiative = "-".join(filter(None, ("MEASURED", stem, sha256[:8])))
+    seeds = "\n".join(f"{key} = {value}" for key, value in model.seeds.items())
+    tests = "\n".join(
+        f'{key} = "{getattr(model.tests, key)}"'
+        for key in ("module", "mapped", "suite_keyword", "faults")
+    )
+    return initiative, TEXT.format(
+        initiative=initiative,
+        sha256=sha256,
+        dose=max(1, round(numbers["mean_photons_per_frame"])),
+        neighbors=model.neighbor_count,
+        seeds=seeds,
+        model=model,
+        tests=tests,
+        numbers=numbers,
+        field_px=max(1, round(max(numbers[f"{a}_max_px"] - numbers[f"{a}_min_px"] for a in "xy"))),
+        VIEW=VIEW,
+        SPLIT=SPLIT,
+        PRESET=PRESET,
+    )
+
+
+TEXT = """\
+# Made from one file by `python -m harness reconstruct`. Schema: schemas/study.schema.json
+format = "harness.study/1"
+initiative = "{initiative}"
+hub_slug = "reconstruction"
+title = "Reconstruction of one file"
+input_sha256 = "{sha256}"
+
+doses_photons = [{dose}]
+splits = ["{SPLIT}"]
+neighbor_count = {neighbors}
+
+[[views]]
+name = "{VIEW}"
+phase = "C"
+gridsize = 1
+
+[seeds]
+{seeds}
+
+[reconstruction]
+algorithm = "{model.algorithm}"
+num_epochs = {model.num_epochs}
+batch_size = {model.batch_size}
+
+[tests]
+{tests}
+
+[presets.{PRESET}]
+frame_px = {numbers[frame_px]}
+position_count = {numbers[positions]}
+field_px = {field_px}
+probe_diameter_fraction = 1.0
+jitter_fraction = 0.0
+"""

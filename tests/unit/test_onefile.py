@@ -1,0 +1,154 @@
+"""A scan of one file is imported, reconstructed and verified as a study of one cell."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+
+import numpy as np
+import pytest
+
+from harness import design as designs
+from harness import layout, npz, onefile, prepare, provenance, schemas, studyfile
+from harness.errors import InputInvalid
+from harness.resources import schema
+from tests import foreign_files as made
+from tests import small_tree
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    """A measured NPZ without an object, as `import` makes it."""
+    folder = tmp_path_factory.mktemp("scan")
+    source = made.save_npz(folder / "siemens star.npz", made.tike())
+    out = folder / "star.npz"
+    done = small_tree.run(small_tree.REPOSITORY, "harness", "import", source, "--out", out)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture(scope="module")
+def reconstructed(sound_tree, tmp_path_factory, scan):
+    """The small repository after `reconstruct`, and the hub that it left."""
+    root = small_tree.copy(sound_tree, tmp_path_factory.mktemp("one") / "tree")
+    done = small_tree.run(root, "harness", "reconstruct", scan, "--num-epochs", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return root, next(root.glob("plans/active/MEASURED-star-*/reports/*/reconstruction"))
+
+
+def test_the_study_of_a_file_has_one_cell_and_cites_the_file(scan, design):
+    description = npz.read(scan, "star.npz").description
+    initiative, text = onefile.study("siemens star (2).npz", description, design)
+    assert initiative == f"MEASURED-siemens-star-2-{description['sha256'][:8]}"
+    data = tomllib.loads(text)
+    assert schemas.check(data, schema("study"), name="study", where="x") == ()
+    one = designs.from_mapping(data)
+    assert one.input_sha256 == description["sha256"]
+    assert one.doses_photons == (round(description["statistics"]["mean_photons_per_frame"]),)
+    assert (one.splits, [view.name for view in one.views]) == (("whole",), ["measured"])
+    assert (one.seeds, one.tests) == (design.seeds, design.tests)
+
+
+@pytest.mark.parametrize("change", ["doses_photons = [1, 2]", 'splits = ["a", "b"]'])
+def test_a_study_of_one_file_has_no_second_cell(scan, design, change):
+    description = npz.read(scan, "star.npz").description
+    data = tomllib.loads(onefile.study("star.npz", description, design)[1])
+    found = schemas.check(data | tomllib.loads(change), schema("study"), name="study", where="x")
+    assert [item.pointer for item in found] == ["/" + change.split(" ")[0]]
+
+
+def test_a_measured_scan_leaves_a_hub_that_holds_and_whose_documents_are_whole(reconstructed):
+    root, hub = reconstructed
+    document = json.loads((hub / "real_run" / layout.MANIFEST).read_text())
+    assert [result["status"] for result in document["execution_results"]] == ["succeeded"]
+    for path in ("docs/summary.md", layout.CRATE, layout.SEAL, "cli/stage.json"):
+        assert (hub / path).is_file(), path
+    done = small_tree.run(root, "harness", "verify", hub)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_input_in_the_scratch_folder_is_the_file_byte_for_byte(reconstructed, scan):
+    root, hub = reconstructed
+    document = json.loads((hub / "real_run" / layout.MANIFEST).read_text())
+    place = root / document["input_roots"]["phase_c"] / document["jobs"][0]["input_npz"]
+    assert place.read_bytes() == scan.read_bytes()
+    stage = json.loads((hub / "real_run" / layout.STAGE_RECORD).read_text())
+    assert stage["settings"]["study"].startswith("plans/active/MEASURED-star-")
+    assert stage["settings"]["base"] == "star.npz"
+
+
+def test_verify_with_the_input_asks_for_the_dose_and_not_for_spacing(reconstructed):
+    root, hub = reconstructed
+    document = json.loads((hub / "real_run" / layout.MANIFEST).read_text())
+    inputs = root / document["input_roots"]["phase_c"] / ".."
+    study = hub.parents[2] / "study.toml"
+    words = ("verify", hub, "--inputs", inputs, "--study", study, "--format", "json")
+    done = small_tree.run(root, "harness", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    how = {item["claim"]: item for item in json.loads(done.stdout)["claims"]}
+    assert how["dose"]["how"] == how["data-001"]["how"] == "recomputed"
+    assert how["spacing"]["reason"].startswith("not asked")
+    assert how["disjoint"]["reason"].startswith("not asked")
+
+
+def test_the_hub_is_reproduced_from_its_own_record(reconstructed, tmp_path):
+    root, hub = reconstructed
+    done = small_tree.run(root, "harness", "reproduce", hub)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "identical" in done.stdout
+
+
+def test_the_same_file_again_makes_a_second_hub_of_the_same_study(reconstructed, scan):
+    root, hub = reconstructed
+    study = (hub.parents[2] / "study.toml").read_bytes()
+    done = small_tree.run(root, "harness", "reconstruct", scan, "--num-epochs", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "unchanged" in done.stdout
+    assert (hub.parents[2] / "study.toml").read_bytes() == study
+
+
+def test_a_failing_child_fails_the_command(sound_tree, tmp_path, scan):
+    root = small_tree.copy(sound_tree, tmp_path / "tree")
+    done = small_tree.run(root, "harness", "reconstruct", scan, child="--exit 3")
+    assert done.returncode == 1
+    assert "ended with return code 3" in done.stdout
+
+
+def test_a_file_that_breaks_the_contract_makes_no_study(sound_tree, tmp_path, scan):
+    root = small_tree.copy(sound_tree, tmp_path / "tree")
+    with np.load(scan) as archive:
+        arrays = dict(archive)
+    arrays["xcoords"] = arrays["xcoords"][1:]
+    np.savez(tmp_path / "short.npz", **arrays)
+    done = small_tree.run(root, "harness", "reconstruct", tmp_path / "short.npz")
+    assert done.returncode == 3
+    assert "npz.equal-n" in done.stderr
+    assert not list(root.glob("plans/active/MEASURED*"))
+
+
+def test_another_file_is_not_put_in_the_place_of_the_study_s(scan, tmp_path, design, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = studyfile.load(onefile.write_study(scan, lambda line: None))
+    other = tmp_path / "other.npz"
+    other.write_bytes(scan.read_bytes() + b" ")
+    with pytest.raises(InputInvalid, match="is not that"):
+        prepare.prepare_inputs(study, onefile.PRESET, tmp_path / "in", other, lambda line: None)
+    with pytest.raises(InputInvalid, match="no file is not that"):
+        prepare.prepare_inputs(study, onefile.PRESET, tmp_path / "in", None, lambda line: None)
+
+
+def test_an_input_exchanged_in_its_place_closes_the_gate(scan, tmp_path, monkeypatch):
+    from harness import gates
+    from harness.model import CellKey
+
+    monkeypatch.chdir(tmp_path)
+    study = studyfile.load(onefile.write_study(scan, lambda line: None))
+    key = CellKey(study.doses_photons[0], "measured", "whole")
+    sound = npz.read(scan, provenance.portable(scan))
+    assert gates.check_input(key, sound, study) == ()
+    with np.load(scan) as archive:
+        arrays = dict(archive)
+    arrays["diffraction"] = arrays["diffraction"] * np.float32(2)
+    np.savez(tmp_path / "brighter.npz", **arrays)
+    found = gates.check_input(key, npz.read(tmp_path / "brighter.npz", "brighter.npz"), study)
+    assert {"claim.input", "claim.dose"} <= {item.rule for item in found}
