@@ -26,6 +26,7 @@ TESTS = (
     "tests/unit/test_manifest.py",
     "tests/unit/test_crosscheck.py",
     "tests/unit/test_words.py",
+    "tests/unit/test_contract_words.py",
     "tests/unit/test_contract.py",
 )
 SURVIVORS = "tests/mutation/survivors.toml"

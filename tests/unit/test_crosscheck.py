@@ -161,6 +161,50 @@ def test_a_missing_input_must_be_among_the_missing_jobs(pair):
     ]
 
 
+def test_a_cell_skipped_for_its_grid_size_is_told_by_the_size_of_its_view(pair):
+    pair[0]["filters"] = {**{key: [] for key in matrix.FILTER_NAMES}, "gridsize": ["7"]}
+    reason = {"whole": "gridsize 2", "thin": "gridsize 1", "other": "gridsize 0"}
+    words = {view: f"{size} not requested (--gridsize 7)" for view, size in reason.items()}
+    pair[1]["skipped_jobs"][-1]["view"] = "other"
+    expected = {
+        item[2] for item in told(pair) if item[0] == "manifest.reason" and "other" in item[1]
+    }
+    assert expected == {words["other"]}
+    for skip in pair[1]["skipped_jobs"]:
+        skip["reasons"] = [words[skip["view"]]]
+        skip["reason"] = words[skip["view"]]
+    assert "manifest.reason" not in {item[0] for item in told(pair)}
+
+
+def test_a_cell_that_was_not_asked_for_has_no_other_reason_and_several_are_joined(pair):
+    key = "dose_200/whole/test"
+    pair[0]["filters"]["view"] = ["thin"]
+    both = (LEFT_OUT, "view whole not requested (--view thin)")
+    joined, breach = "; ".join(both), "DATA-001 breach: npz.finite"
+    for skip in pair[1]["skipped_jobs"]:
+        if skip["view"] == "whole":
+            wanted = both if skip["dose"] == 200 else both[1:]
+            skip["reasons"], skip["reason"] = list(wanted), "; ".join(wanted)
+    assert "manifest.reason" not in {item[0] for item in told(pair)}
+    reason_of(pair, key, *both, breach)
+    found = [item for item in told(pair) if item[0] == "manifest.reason"]
+    assert found == [("manifest.reason", f"/jobs ({key})", joined, f"{joined}; {breach}")]
+    reason_of(pair, key, *both)
+    pair[1]["skipped_jobs"][-2]["reason"] = "other"
+    found = [item for item in told(pair) if item[0] == "manifest.reason"]
+    assert found == [("manifest.reason", f"/jobs ({key})", joined, "other")]
+
+
+@pytest.mark.parametrize("root", ["/abs", "../beside"])
+def test_a_job_may_not_leave_the_hub_with_the_artifact_root(pair, root):
+    pair[0]["artifact_root"] = root
+    for job in pair[0]["jobs"]:
+        for name in ("output_dir", "log_path"):
+            job[name] = job[name].replace("cli/", f"{root}/")
+    places = [item[1] for item in told(pair) if item[0] == "manifest.path"]
+    assert places == [f"/jobs/{i}/{name}" for i in (0, 1) for name in ("output_dir", "log_path")]
+
+
 def test_the_one_line_reason_is_that_of_the_list(pair):
     pair[1]["skipped_jobs"][-1]["reason"] = "other"
     assert told(pair) == [("manifest.reason", "/jobs (dose_200/thin/test)", LEFT_OUT, "other")]
@@ -168,7 +212,13 @@ def test_the_one_line_reason_is_that_of_the_list(pair):
 
 @pytest.mark.parametrize(
     ("accepted", "rejected", "rate", "counted"),
-    [(1, 3, 0.25, None), (1, 3, 0.25002, "0.250000"), (0, 0, 0.0, None), (1, 0, 0.5, "1.000000")],
+    [
+        (1, 3, 0.25, None),
+        (0, 1, 1e-5, None),
+        (1, 3, 0.25002, "0.250000"),
+        (0, 0, 0.0, None),
+        (1, 0, 0.5, "1.000000"),
+    ],
 )
 def test_an_acceptance_rate_is_that_of_the_counts(pair, accepted, rejected, rate, counted):
     result = pair[0]["execution_results"][1]
