@@ -11,6 +11,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,15 @@ ALSO = ("docs",)
 Say = Callable[[str], object]
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What a run of the tool gave: facts for the record, its log, the digests before and after."""
+
+    facts: Mapping[str, Any]
+    log: bytes
+    rests_on: Mapping[str, Any]
+
+
 def run(design: StudyDesign, say: Say, repository: Path = resources.REPOSITORY) -> int:
     """Try every mutant, leave a new hub, and return the exit code; 0 where the gate holds.
 
@@ -51,11 +61,12 @@ def run(design: StudyDesign, say: Say, repository: Path = resources.REPOSITORY) 
     """
     version = _version()
     listed = load_survivors(repository)
-    made = hub.create(
-        repository / layout.reports(design.initiative), design.initiative, SLUG, provenance.now
-    )
+    tried = _try(repository, listed)
+    # Made when all is done: a run that is interrupted leaves nothing that asks to be explained.
+    reports = repository / layout.reports(design.initiative)
+    made = hub.create(reports, design.initiative, SLUG, provenance.now)
     with hub.locked(made):
-        record = _carry_out(repository, made, listed, version)
+        record = _record(repository, made, tried, listed, version)
         files.write_json(made / layout.MUTATION / layout.MUTATION_RECORD, record)
         head = hub.seal_hub(made)
     _tell(record, made, head, say)
@@ -86,19 +97,33 @@ def _version() -> str:
         ) from None
 
 
-def _carry_out(
-    repository: Path, made: Path, listed: list[dict[str, Any]], version: str
-) -> dict[str, Any]:
-    folder = made / layout.MUTATION
-    folder.mkdir()
+def _try(repository: Path, listed: list[dict[str, Any]]) -> Tried:
     started_at, clock = provenance.iso_now(), time.monotonic()
     before = provenance.code_files(repository)
     parent = repository / "tmp" / "mutation"
     with faulted_tree(repository, (*TREE, *ALSO), None, parent=parent) as tree:
-        returncode = _run_tool(tree.root, folder / layout.MUTATION_LOG)
+        log_path = tree.root / layout.MUTATION_LOG
+        returncode = _run_tool(tree.root, log_path)
+        log = log_path.read_bytes()
         modules = [_read_module(tree.root, name, listed) for name in mutation.MODULES]
     rests_on = drift.record(_groups(before), _groups(provenance.code_files(repository)))
-    files.write_json(folder / layout.DIGESTS, rests_on)
+    facts = {
+        "started_at": started_at,
+        "finished_at": provenance.iso_now(),
+        "elapsed_s": round(time.monotonic() - clock, 3),
+        "returncode": returncode,
+        "modules": modules,
+    }
+    return Tried(facts, log, rests_on)
+
+
+def _record(
+    repository: Path, made: Path, tried: Tried, listed: list[dict[str, Any]], version: str
+) -> dict[str, Any]:
+    """Write down what a run rests on and left; return its record."""
+    folder = made / layout.MUTATION
+    files.write_new(folder / layout.MUTATION_LOG, tried.log)
+    files.write_json(folder / layout.DIGESTS, tried.rests_on)
     git = worktree.state(repository)
     if git["dirty"]:
         files.write_new(folder / layout.UNCOMMITTED, worktree.uncommitted(repository))
@@ -107,19 +132,15 @@ def _carry_out(
         "tool": {"name": mutation.TOOL, "version": version},
         "tests": list(mutation.TESTS),
         "least_killed": mutation.LEAST_KILLED,
-        "started_at": started_at,
-        "finished_at": provenance.iso_now(),
-        "elapsed_s": round(time.monotonic() - clock, 3),
-        "returncode": returncode,
-        "modules": modules,
+        **tried.facts,
         "listed": listed,
         "git": git,
-        "code_sha256": canonical.digest(before),
+        "code_sha256": canonical.digest(tried.rests_on["before"]["code"]),
         "versions": provenance.versions(),
         "host": provenance.host(),
         "outputs": publish.outputs(made, folder),
     }
-    return mutation.judged(record, rests_on)
+    return mutation.judged(record, tried.rests_on)
 
 
 def _groups(code: Mapping[str, str | None]) -> dict[str, Mapping[str, str | None]]:

@@ -337,6 +337,13 @@ def test_the_public_validators_run_in_their_own_environment(tree):
     ]
 
 
+def test_the_mutation_tester_runs_in_its_own_environment(tree):
+    nox(tree, "-s", "mutation")
+    environment, ran = calls(tree)
+    assert environment == ["builder", "requirements/environment.py", "mutation"]
+    assert ran == [".venv-mutation/bin/python", "-m", "harness", "mutation"]
+
+
 def test_the_test_session_measures_coverage_unless_tests_are_named(tree):
     nox(tree, "-s", "tests")
     nox(tree, "-s", "tests", "--", "tests/unit", "-x")

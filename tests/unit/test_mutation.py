@@ -296,6 +296,66 @@ def test_without_the_tool_nothing_is_written_and_the_way_out_is_told(tree, monke
     assert "make mutation" in capsys.readouterr().err
 
 
+TOOL = """import json, os, pathlib, sys, time
+assert sys.argv[1] == "run" and "[tool.mutmut]" in pathlib.Path("pyproject.toml").read_text()
+print("1/2", end="\\r")
+print("2/2", flush=True)
+if os.environ["TOOL_DOES"] == "interrupt":
+    os.kill(os.getppid(), 2)
+    time.sleep(60)
+folder = pathlib.Path("mutants", "harness")
+folder.mkdir(parents=True)
+for name in {modules!r}:
+    (folder / f"{{name}}.py").write_text({source!r})
+    codes = {{f"harness.{{name}}.x_plan__mutmut_{{n}}": 1 for n in (1, 2)}}
+    if os.environ["TOOL_DOES"] == "leave one":
+        codes["harness.matrix.x_plan__mutmut_2" if name == "matrix" else next(iter(codes))] = 0
+    (folder / f"{{name}}.py.meta").write_text(json.dumps({{"exit_code_by_key": codes}}))
+"""
+
+
+@pytest.fixture
+def tool(tree, tmp_path, monkeypatch):
+    """A small repository, and a program in the place of the mutation tester."""
+    place = tmp_path / "packages"
+    (place / "mutmut").mkdir(parents=True)
+    text = TOOL.format(modules=mutation.MODULES, source=SOURCE)
+    (place / "mutmut" / "__main__.py").write_text(text)
+    (place / "mutmut-9.0.dist-info").mkdir()
+    (place / "mutmut-9.0.dist-info" / "METADATA").write_text("Name: mutmut\nVersion: 9.0\n")
+    monkeypatch.syspath_prepend(place)
+    monkeypatch.setenv("PYTHONPATH", str(place))
+    (tree / "tests" / "mutation").mkdir()
+    (tree / mutation.SURVIVORS).write_text('format = "harness.survivors/1"\nsurvivors = []\n')
+    monkeypatch.chdir(tree)
+    return tree
+
+
+@pytest.mark.parametrize(("does", "code"), [("kill all", 0), ("leave one", 1)])
+def test_a_run_leaves_a_sealed_hub_with_every_mutant(tool, design, monkeypatch, does, code):
+    monkeypatch.setenv("TOOL_DOES", does)
+    said = []
+    assert mutants.run(design, said.append, tool) == code
+    (root,) = tool.glob("plans/active/*/reports/*/mutation")
+    document = json.loads((root / PATH).read_bytes())
+    assert rules(root) == set()
+    assert document["tool"] == {"name": "mutmut", "version": "9.0"}
+    assert (root / layout.MUTATION / layout.MUTATION_LOG).read_bytes() == b"2/2\n"
+    told_of = {item["pointer"]: item["found"] for item in document["findings"]}
+    if code:
+        assert told_of["matrix.x_plan__mutmut_2"] == f"survived: {NONE}"
+        assert said[0] == "matrix: 1 of 2 killed (50.0%)"
+    assert not list((tool / "tmp" / "mutation").iterdir())
+
+
+def test_an_interrupted_run_leaves_no_hub(tool, design, monkeypatch):
+    monkeypatch.setenv("TOOL_DOES", "interrupt")
+    with pytest.raises(KeyboardInterrupt):
+        mutants.run(design, print, tool)
+    assert not list(tool.glob("plans/active/*/reports/*/mutation"))
+    assert not list((tool / "tmp" / "mutation").iterdir())
+
+
 def test_the_tool_is_told_which_modules_and_tests():
     told_of = tomllib.loads(mutants.settings())["tool"]["mutmut"]
     assert told_of["only_mutate"] == [f"harness/{name}.py" for name in mutation.MODULES]
