@@ -36,6 +36,7 @@ from harness import (
     verify,
 )
 from harness.design import StudyDesign
+from harness.errors import InputInvalid
 from harness.manifest import key_of
 from harness.model import Finding
 from harness.recompute import COMPARED, NOT_SEEN, RECOMPUTED, Account, Left, TruthError
@@ -48,6 +49,8 @@ OTHER_INPUT = "the input at hand is another file"
 OTHER_STUDY = "the study at hand is another: give --study"
 ONE_HALF = "the other half of its scan is not among the inputs seen"
 NO_TRUTH = "no truth is attested, or the object has another shape"
+NO_METRICS = "no metrics are attested"
+UNFIT = "input and reconstruction do not fit each other"
 NOT_ASKED = "not asked: the study is of one file, whose frames nobody chose"
 NEEDS_MODEL = "the child says it; no model of the frames is computed here"
 
@@ -158,18 +161,24 @@ def _check_inputs(
 ) -> tuple[list[Finding], list[Account]]:
     """Return findings on the inputs at hand, and accounts of every claim of every job."""
     opened = [(job, *_open_input(read, job, inputs)) for job in jobs]
-    readings = {key_of(job.planned): reading for job, _, reading, _ in opened if reading}
+    readings = {key_of(job.planned): reading for job, _, reading, *_ in opened if reading}
     halves = Counter((key.dose_photons, key.view) for key in readings)
     found: list[Finding] = []
     accounts: list[Account] = []
-    for job, reason, _, error in opened:
+    for job, reason, _, error, measured in opened:
         key = key_of(job.planned)
         spaced = reason or (NOT_ASKED if _is_given(inputs) else "")
         apart = spaced or ("" if halves[key.dose_photons, key.view] > 1 else ONE_HALF)
         accounts += _accounts(job.folder, reason, spaced, apart, has_error=error is not None)
+        unmeasured = measured if isinstance(measured, str) else ""
+        how = NOT_SEEN if unmeasured else RECOMPUTED
+        accounts.append(Account("metrics", job.folder, how, unmeasured))
         if error is not None:
             where = f"{job.folder}/{layout.RESULT}"
             found += recompute.check_truth(where, job.attestation, error)
+        if not isinstance(measured, str):
+            where = f"{job.folder}/{layout.RESULT}"
+            found += recompute.check_metrics(where, job.attestation["metrics"], measured)
     if readings and inputs.design is not None:
         checked = gates.check_inputs(readings, inputs.design)
         found += rules.errors(chain.from_iterable(checked.values()))
@@ -206,23 +215,25 @@ def _accounts(
 
 def _open_input(
     read: records.Read, job: _Job, inputs: Inputs
-) -> tuple[str, npz.NpzReading | None, TruthError | None]:
-    """Return why an input cannot be used ("" where it can), its reading, and the truth's error."""
+) -> tuple[str, npz.NpzReading | None, TruthError | None, Mapping[str, Any] | str]:
+    """Return why an input cannot be used ("" where it can), its reading, error and metrics."""
     if inputs.root is None or inputs.design is None:
-        return NO_INPUT, None, None
+        return NO_INPUT, None, None, NO_INPUT
     if manifest.study_record(inputs.design)["sha256"] != job.study_sha256:
-        return OTHER_STUDY, None, None
+        return OTHER_STUDY, None, None, OTHER_STUDY
     phase = prepare.PHASE_D if job.phase == "D" else prepare.PHASE_C
     place = inputs.root / phase / job.planned["input_npz"]
     try:
         data = place.read_bytes()
     except OSError:
-        return NO_INPUT, None, None
+        return NO_INPUT, None, None, NO_INPUT
     if canonical.sha256(data) != job.planned["input_sha256"]:
-        return OTHER_INPUT, None, None
+        return OTHER_INPUT, None, None, OTHER_INPUT
     reading = npz.read_file(io.BytesIO(data), shown_as=job.planned["input_npz"])
     archive = read(f"{job.folder}/{layout.RECONSTRUCTION}") or b""
-    return "", reading, truth_error(archive, data, job.attestation, reading)
+    error = truth_error(archive, data, job.attestation, reading)
+    pixel_size_m = ((reading.description or {}).get("metadata") or {}).get("pixel_size_m")
+    return "", reading, error, measure_again(archive, data, job.attestation, pixel_size_m)
 
 
 def truth_error(
@@ -241,3 +252,30 @@ def truth_error(
         alignment.align(object_[region], truth.astype(np.complex64)[region]).nrmse,
         {"rows": [rows.start, rows.stop], "columns": [columns.start, columns.stop]},
     )
+
+
+def measure_again(
+    archive: bytes, data: bytes, attestation: Mapping[str, Any], pixel_size_m: Any = None
+) -> Mapping[str, Any] | str:
+    """Return the metrics that an input and the arrays of its job give, or why there are none.
+
+    pixel_size_m: as the input's metadata say it; where it is no length, nothing fits.
+    """
+    # Half a second of imports, which a verification without inputs does not need.
+    from harness import quality
+
+    if "metrics" not in attestation:
+        return NO_METRICS
+    found = {name: _array(archive, name) for name in ("object", "probe")}
+    given = {name: _array(data, name) for name in quality.NEEDED}
+    present = attestation["truth"]["present"]
+    try:
+        frames = quality.frames_of(
+            given,
+            truth_present=present,
+            shape=np.shape(found["object"]),
+            pixel_size_m=pixel_size_m,
+        )
+        return quality.measure(frames, *quality.fitting(frames, found["object"], found["probe"]))
+    except InputInvalid:
+        return UNFIT

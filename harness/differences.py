@@ -154,6 +154,11 @@ def _attested_facts(attestation: Record) -> Iterator[tuple[Fact, Any]]:
     yield from _named("environment", "device", attestation["device"])
     yield ("environment", "threads"), attestation["threads"]
     yield ("metrics", "truth error (nrmse)"), attestation["truth"]["nrmse"]
+    metrics = attestation.get("metrics", {})
+    for part in ("against_truth", "without_truth", "photon_limit"):
+        for name, value in (metrics.get(part) or {}).items():
+            if isinstance(value, float):
+                yield ("metrics", name.replace("_", " ")), value
 
 
 def _named(kind: str, group: str, values: Record) -> Iterator[tuple[Fact, Any]]:

@@ -8,6 +8,7 @@ Source: docs/adr/0014-claims-are-recomputed.md
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -50,11 +51,14 @@ OF_A_JOB: Mapping[str, str] = {
     "spacing": "spacing and overlap of the positions are the view's",
     "disjoint": "train and test share no position",
     "truth-error": "the error against the truth is the one attested",
+    "metrics": "quality and photon limit are those that input and arrays give",
     "options": "algorithm, epochs, seed, batch size and device attested are those asked for",
     "misfit": "the truth predicts the frames to within shot noise",
 }
 CLAIMS: Mapping[str, str] = {**OF_A_HUB, **OF_A_JOB}
 ERROR_TOLERANCE = 1e-6
+# What rounding leaves of an error that is none.
+SMALLEST_ERROR = 1e-12
 
 Record = Mapping[str, Any]
 
@@ -128,6 +132,42 @@ def check_truth(where: str, attestation: Record, found: TruthError) -> Iterator[
             expected=f"{found.nrmse:.9g}, from the arrays",
             found=said(stated),
         )
+
+
+def check_metrics(where: str, attested: Record, found: Record) -> Iterator[Finding]:
+    """Yield each value of `metrics` that input and arrays do not give.
+
+    attested, found: the block as it stands in `result.json`, and as it is computed again.
+    """
+    stated, again = dict(_leaves(attested)), dict(_leaves(found))
+    for pointer in sorted({*stated, *again}):
+        one, other = stated.get(pointer), again.get(pointer)
+        if not _same(one, other):
+            yield finding(
+                "recompute.metrics",
+                where=where,
+                pointer=f"/metrics{pointer}",
+                expected=f"{said(other)}, from the arrays",
+                found=said(one),
+            )
+
+
+def _leaves(tree: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(tree, Mapping) and tree:
+        parts: Any = tree.items()
+    elif isinstance(tree, list) and tree:
+        parts = enumerate(tree)
+    else:
+        yield pointer, tree
+        return
+    for key, value in parts:
+        yield from _leaves(value, f"{pointer}/{key}")
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=ERROR_TOLERANCE, abs_tol=SMALLEST_ERROR)
+    return one == other
 
 
 def _arrays(where: str, attested: Record, there: Record) -> Iterator[Finding]:

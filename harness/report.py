@@ -142,6 +142,7 @@ def _runs(read: Read, stages: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterab
         )
         if manifest["execution_results"]:
             yield _jobs(manifest["execution_results"])
+            yield from quality(read, manifest["jobs"])
         if skips["skipped_jobs"]:
             yield "Skipped:"
             yield _bullets(
@@ -172,6 +173,44 @@ def _jobs(results: Sequence[Mapping[str, Any]]) -> str:
     ]
     head = ("dose", "view", "split", "status", "return code", "seconds", "final loss", "device")
     return _table((*head, "positions", "log"), rows)
+
+
+def quality(read: Read, jobs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    """Yield a table of the metrics that jobs attest, if any does, and what its columns are."""
+    rows = []
+    for job in jobs:
+        attestation = records.document(read, f"{job['output_dir']}/{layout.RESULT}") or {}
+        if "metrics" in attestation:
+            cell = (job["dose"], job["view"], job["split"])
+            rows.append((*cell, *_measures(attestation["metrics"])))
+    if not rows:
+        return
+    yield (
+        "Quality, against the truth where there is one, over the lit mask (docs/metrics.md). "
+        "Limit: what shot noise leaves of the phase error. In band: up to the ring correlation's "
+        "1/2-bit resolution, a half period; without one, up to 1/2 cycle per pixel."
+    )
+    head = ("dose", "view", "split", "NRMSE", "phase error (rad)", "limit (rad)")
+    in_band = ("error in band", "limit in band", "resolution (px)", "deviance per photon", "R")
+    yield _table((*head, *in_band), rows)
+
+
+def _measures(metrics: Mapping[str, Any]) -> Iterable[str]:
+    truth, limit, fit = (
+        metrics[name] or {} for name in ("against_truth", "photon_limit", "without_truth")
+    )
+    band = limit.get("resolvable_band") or {}
+    for source, name in (
+        (truth, "complex_nrmse"),
+        (truth, "phase_rmse_rad"),
+        (limit, "photon_limit_phase_rad"),
+        (band, "phase_rmse_rad"),
+        (band, "photon_limit_phase_rad"),
+    ):
+        yield _or_dash(source.get(name), "{:.3f}")
+    yield _or_dash(truth.get("frc_half_bit_resolution_px"), "{:.2f}")
+    yield _or_dash(fit["poisson_deviance_per_photon"], "{:.3g}")
+    yield _or_dash(fit["r_factor"], "{:.3f}")
 
 
 def _positions(result: Mapping[str, Any]) -> str:

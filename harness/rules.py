@@ -377,6 +377,7 @@ RULES: dict[str, Rule] = {
     "recompute.truth-error": Rule(
         "the error against the truth is the one attested", "trust the arrays"
     ),
+    "recompute.metrics": Rule("metrics are those that input and arrays give", "trust the arrays"),
     "hub.telemetry": Rule("the manifest says what was attested", "trust the attestation"),
     "hub.derived": Rule("documents follow from the records", "trust the records"),
     "hub.provenance": Rule("a stage's provenance follows from its records", "trust the records"),

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import harness
-from harness import arrays, provenance
+from harness import arrays, provenance, quality
 
 if TYPE_CHECKING:
     from harness.jobs.arguments import Request
@@ -179,6 +179,7 @@ def record(
     run: Run,
     scan: Scan,
     verdict: Verdict,
+    measured: Mapping[str, Any],
     request: Request,
     files: list[dict[str, Any]],
     clock: Clock,
@@ -212,6 +213,7 @@ def record(
         "position_origin_px": list(run.position_origin_px),
         "loss": _loss(run.losses),
         "truth": verdict.as_record(),
+        "metrics": measured,
         "arrays": {name: arrays.identity(values) for name, values in run.arrays().items()},
         "outputs": files,
         "device": {"requested": request.device, "used": run.device, "name": run.device_name},
@@ -220,6 +222,13 @@ def record(
         "warnings": list(run.warnings),
         **_cost(clock),
     }
+
+
+def quality_of(run: Run, scan: Scan, verdict: Verdict) -> dict[str, Any]:
+    """Return the quality of a run (`quality.measure`), by the truth where the verdict has one."""
+    truth = scan.object_guess if verdict.present else None
+    frames = quality.Frames(scan.counts, scan.probe, scan.corners, truth, scan.pixel_size_m)
+    return quality.measure(frames, run.object_, run.probe)
 
 
 def _loss(losses: tuple[float, ...]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness import forward
 from harness.errors import InputInvalid
 
 if TYPE_CHECKING:
@@ -21,32 +22,6 @@ POSITION_ORIGIN_PX = (-0.5, -0.5)
 
 # Only for files without an objectGuess: 2 GiB as complex64.
 LARGEST_OBJECT_PX = 16384
-
-
-def patch_corners(
-    positions_x_px: np.ndarray,
-    positions_y_px: np.ndarray,
-    frame_px: int,
-    object_shape: tuple[int, int],
-) -> np.ndarray:
-    """Return the first (row, column) of each frame's patch, int, shape (n, 2).
-
-    positions: probe centres in object pixels, shape (n,).
-    Raises InputInvalid, naming the first of them, if a patch leaves the object.
-    """
-    centres = np.stack([positions_y_px, positions_x_px], axis=1)
-    # Compared before they become integers: a float beyond int64 would wrap.
-    corners = np.rint(centres) - frame_px // 2
-    outside = ((corners < 0) | (corners + frame_px > np.asarray(object_shape))).any(axis=1)
-    if outside.any():
-        first = int(np.flatnonzero(outside)[0])
-        row, column = corners[first]
-        raise InputInvalid(
-            f"{int(outside.sum())} of {len(corners)} frames see beyond the object: frame {first} "
-            f"begins at row {row:.16g}, column {column:.16g} and is {frame_px} px wide; the object "
-            f"is {object_shape[0]} x {object_shape[1]} px. Mend xcoords, ycoords or objectGuess"
-        )
-    return corners.astype(np.int64)
 
 
 def smallest_object_shape(
@@ -67,21 +42,6 @@ def smallest_object_shape(
     return int(rows), int(columns)
 
 
-def illumination(
-    probe: np.ndarray, corners: np.ndarray, object_shape: tuple[int, int]
-) -> np.ndarray:
-    """Return the summed probe intensity on each object pixel, float64, shape object_shape.
-
-    probe: complex, shape (modes, N, N).  corners: shape (n, 2).
-    """
-    intensity = (np.abs(probe.astype(np.complex128)) ** 2).sum(axis=0)
-    side = intensity.shape[-1]
-    light = np.zeros(object_shape)
-    for row, column in corners:
-        light[row : row + side, column : column + side] += intensity
-    return light
-
-
 def probe_scale(
     probe: np.ndarray,
     initial_object: np.ndarray,
@@ -94,10 +54,8 @@ def probe_scale(
     Exact when the initial object and the probe's shape are true.
     Raises InputInvalid if the probe or the data is dark.
     """
-    light = illumination(probe, corners, initial_object.shape)
     side = probe.shape[-1]
-    transmitted = np.abs(initial_object.astype(np.complex128)) ** 2
-    modelled = side**2 * (light * transmitted).sum() / len(corners)
+    modelled = side**2 * forward.photons_per_frame(probe, initial_object, corners)
     if not modelled > 0 or not mean_photons_per_frame > 0:
         raise InputInvalid(
             f"the frames hold {mean_photons_per_frame:g} photons on average and the model "
@@ -115,11 +73,9 @@ def shot_noise_misfit(
     the data (`probe_scale`).  object_: complex (H, W).  For Poisson counts the variance is the
     mean, so any excess over 1 is what the model gets wrong.  Infinite for a dark model.
     """
-    side = probe.shape[-1]
     squares = total = 0.0
-    for frame, (row, column) in zip(counts, corners, strict=True):
-        waves = probe.astype(np.complex128) * object_[row : row + side, column : column + side]
-        model = np.fft.fftshift((np.abs(np.fft.fft2(waves)) ** 2).sum(axis=0))
+    unitary = probe * probe.shape[-1]
+    for frame, model in zip(counts, forward.frames(unitary, object_, corners), strict=True):
         squares += float(((frame.astype(np.float64) - model) ** 2).sum())
         total += float(model.sum())
     return squares / total if total > 0 else float("inf")

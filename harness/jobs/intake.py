@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import canonical, npz, provenance, rules
+from harness import canonical, forward, npz, provenance, rules
 from harness.errors import InputInvalid
 from harness.jobs import geometry
 
@@ -112,7 +112,7 @@ def _scan(
         positions_x_px=x,
         positions_y_px=y,
         object_shape=shape,
-        corners=geometry.patch_corners(x, y, amplitude.shape[-1], shape),
+        corners=forward.patch_corners(x, y, amplitude.shape[-1], shape),
         pixel_size_m=_pixel_size_m(pixel_size_m),
     )
 

@@ -47,10 +47,12 @@ def fresh_folder(path: str) -> Path:
     return folder
 
 
-def write_results(folder: Path, run: Run, scan: Scan, verdict: Verdict) -> list[dict[str, Any]]:
+def write_results(
+    folder: Path, run: Run, scan: Scan, verdict: Verdict, quality: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     """Write every result but the record; return path, sha256 and bytes of each, by name."""
     entries = []
-    for name, data in _results(run, scan, verdict):
+    for name, data in _results(run, scan, verdict, quality):
         files.write_new(folder / name, data)
         entries.append({"path": name, "sha256": canonical.sha256(data), "bytes": len(data)})
     return sorted(entries, key=lambda entry: entry["path"])
@@ -61,12 +63,14 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     files.write_json(folder / layout.RESULT, record)
 
 
-def _results(run: Run, scan: Scan, verdict: Verdict) -> Iterator[tuple[str, bytes]]:
+def _results(
+    run: Run, scan: Scan, verdict: Verdict, quality: Mapping[str, Any]
+) -> Iterator[tuple[str, bytes]]:
     yield layout.RECONSTRUCTION, _archive(run)
     if run.failure is None:
         from harness.jobs import pictures
 
-        yield from pictures.draw(run, scan, verdict)
+        yield from pictures.draw(run, scan, verdict, quality)
 
 
 def _archive(run: Run) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -29,16 +29,23 @@ STEPS = 48  # of each colour scale: three scales and the text then fit one palet
 ROBUST_PERCENT = (0.5, 99.5)
 
 
-def draw(run: Run, scan: Scan, verdict: Verdict) -> Iterator[tuple[str, bytes]]:
-    """Yield (file name, PNG bytes) of every picture that the run allows."""
+def draw(
+    run: Run, scan: Scan, verdict: Verdict, quality: Mapping[str, Any]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield (file name, PNG bytes) of every picture that the run allows.
+
+    quality: as `harness.quality.measure` gives it.
+    """
     how = f"{run.algorithm}, {run.epochs_run} epochs, {run.initial_object} start"
     known = {name: arrays.array_sha256(values) for name, values in run.arrays().items()}
     known[recompute.INPUT] = scan.sha256
-    for name, figure in _figures(run, scan, verdict, how):
+    for name, figure in _figures(run, scan, verdict, quality, how):
         yield name, _png(figure, {source: known[source] for source in recompute.DRAWN_FROM[name]})
 
 
-def _figures(run: Run, scan: Scan, verdict: Verdict, how: str) -> Iterator[tuple[str, Figure]]:
+def _figures(
+    run: Run, scan: Scan, verdict: Verdict, quality: Mapping[str, Any], how: str
+) -> Iterator[tuple[str, Figure]]:
     region, light = verdict.region, _lit_box(scan)
     amplitude, phase = np.abs(run.object_), _centred_phase(run.object_, region)
     yield (
@@ -52,7 +59,7 @@ def _figures(run: Run, scan: Scan, verdict: Verdict, how: str) -> Iterator[tuple
     yield "probe.png", _probe(run.probe[0], len(run.probe), how)
     yield "loss.png", _loss(run.losses, how)
     if verdict.aligned is not None:
-        yield "truth_comparison.png", _comparison(verdict, how)
+        yield "truth_comparison.png", _comparison(verdict, quality, how)
 
 
 def _object(
@@ -113,7 +120,7 @@ def _loss(losses: tuple[float, ...], how: str) -> Figure:
     return figure
 
 
-def _comparison(verdict: Verdict, how: str) -> Figure:
+def _comparison(verdict: Verdict, quality: Mapping[str, Any], how: str) -> Figure:
     """Draw truth, reconstruction and difference, amplitude above phase."""
     found, wanted = verdict.aligned.values, verdict.truth
     middle = np.angle(wanted.mean())
@@ -136,10 +143,24 @@ def _comparison(verdict: Verdict, how: str) -> Figure:
             axes.set_title(f"{unit.split()[0]}, {name}", fontsize=8)
     figure.suptitle(
         f"Against the truth ({how}): complex NRMSE {verdict.aligned.nrmse:.3f}, "
-        "one complex factor and linear phase removed",
+        f"one complex factor and linear phase removed\n{_against_limit(quality)}",
         fontsize=9,
     )
     return figure
+
+
+def _against_limit(quality: Mapping[str, Any]) -> str:
+    """Say how far the phase is off over the lit mask, and what shot noise would leave."""
+    truth, limit = quality["against_truth"] or {}, quality["photon_limit"] or {}
+    band = limit.get("resolvable_band") or {}
+    over_mask = (truth.get("phase_rmse_rad"), limit.get("photon_limit_phase_rad"))
+    in_band = (band.get("phase_rmse_rad"), band.get("photon_limit_phase_rad"))
+    words = [
+        f"{where} {error:.3f} rad, photon limit {least:.3f}"
+        for where, (error, least) in (("lit mask", over_mask), ("resolvable band", in_band))
+        if error is not None and least is not None
+    ]
+    return f"phase error: {'; '.join(words) or 'not measured'}"
 
 
 def _image(

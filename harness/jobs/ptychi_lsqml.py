@@ -49,8 +49,9 @@ def _reconstruct(request: Request) -> int:
         failure = _run(task, request.num_epochs)
     run = attest.read_off(task, initial_object, failure, tuple(warnings))
     verdict = truth.judge(scan, run.object_)
-    files = outputs.write_results(folder, run, scan, verdict)
-    outputs.write_record(folder, attest.record(run, scan, verdict, request, files, clock))
+    quality = attest.quality_of(run, scan, verdict)
+    files = outputs.write_results(folder, run, scan, verdict, quality)
+    outputs.write_record(folder, attest.record(run, scan, verdict, quality, request, files, clock))
     if failure:
         print(f"error: {failure}; result.json says failed", file=sys.stderr)
         return EXIT_FAILED

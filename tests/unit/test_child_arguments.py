@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import alignment, simulate
+from harness import alignment, forward, simulate
 from harness.errors import EXIT_USAGE, InputInvalid, UsageError
 from harness.jobs import arguments, attest, geometry, intake, outputs, ptychi_lsqml, truth
 
@@ -139,7 +139,7 @@ def test_the_scaled_true_probe_predicts_the_frames_whatever_scale_it_came_in(see
     object_, probe, positions = scene(seed)
     arrays = simulate.noiseless_dataset(object_, probe, positions, dose_photons=500.0)
     counts = np.square(arrays["diffraction"], dtype=np.float64)
-    corners = geometry.patch_corners(arrays["xcoords"], arrays["ycoords"], N, SHAPE)
+    corners = forward.patch_corners(arrays["xcoords"], arrays["ycoords"], N, SHAPE)
     modes = gain * probe[None]
     scale = geometry.probe_scale(modes, object_, corners, counts.sum() / len(counts))
     assert geometry.shot_noise_misfit(counts, scale * modes, object_, corners) < 1e-6

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import alignment, simulate
+from harness import alignment, forward, simulate
 from harness.errors import InputInvalid
 from harness.jobs import geometry
 from tests.small_scan import FRAME_PX, OBJECT, POSITIONS_PX, PROBE, moved, noiseless
@@ -16,7 +16,7 @@ Y, X = POSITIONS_PX.T
 def misfit(arrays, x=X, y=Y, object_=OBJECT):
     """Return the misfit of a probe scaled for these positions and this object."""
     counts = np.square(arrays["diffraction"], dtype=np.float64)
-    corners = geometry.patch_corners(x, y, FRAME_PX, object_.shape)
+    corners = forward.patch_corners(x, y, FRAME_PX, object_.shape)
     mean_photons = counts.sum() / len(counts)
     scale = geometry.probe_scale(PROBE[None], object_, corners, mean_photons)
     return geometry.shot_noise_misfit(counts, scale * PROBE[None], object_, corners)
@@ -29,7 +29,7 @@ def misfit(arrays, x=X, y=Y, object_=OBJECT):
 def test_child_and_forward_model_agree_on_every_patch(centres):
     y, x = np.array(centres, dtype=float).T
     np.testing.assert_array_equal(
-        geometry.patch_corners(x, y, 8, (30, 20)),
+        forward.patch_corners(x, y, 8, (30, 20)),
         simulate.patch_corners(np.stack([y, x], axis=1), 8),
     )
 
@@ -37,13 +37,13 @@ def test_child_and_forward_model_agree_on_every_patch(centres):
 def test_positions_go_to_the_nearest_pixel():
     x, y = np.array([10.4, 10.6, 9.51]), np.array([20.6, 19.6, 20.49])
     np.testing.assert_array_equal(
-        geometry.patch_corners(x, y, 8, (40, 30)), [[17, 6], [16, 7], [16, 6]]
+        forward.patch_corners(x, y, 8, (40, 30)), [[17, 6], [16, 7], [16, 6]]
     )
 
 
 @pytest.mark.parametrize(("y", "x"), [(4, 4), (36, 4), (4, 26), (36, 26)])
 def test_a_patch_may_touch_each_edge_of_the_object(y, x):
-    corners = geometry.patch_corners(np.array([float(x)]), np.array([float(y)]), 8, (40, 30))
+    corners = forward.patch_corners(np.array([float(x)]), np.array([float(y)]), 8, (40, 30))
     assert corners.tolist() == [[y - 4, x - 4]]
 
 
@@ -51,7 +51,7 @@ def test_a_patch_may_touch_each_edge_of_the_object(y, x):
 def test_a_patch_past_any_edge_is_refused_by_number_and_place(y, x):
     xs, ys = np.array([10.0, x, x]), np.array([10.0, y, y])
     with pytest.raises(InputInvalid) as refused:
-        geometry.patch_corners(xs, ys, 8, (40, 30))
+        forward.patch_corners(xs, ys, 8, (40, 30))
     assert str(refused.value).startswith(
         f"2 of 3 frames see beyond the object: frame 1 begins at row {y - 4}, column {x - 4} "
         "and is 8 px wide; the object is 40 x 30 px."
@@ -63,10 +63,10 @@ def test_a_patch_past_any_edge_is_refused_by_number_and_place(y, x):
 def test_the_smallest_object_holds_every_patch_and_less_would_not(centres):
     y, x = np.array(centres).T
     rows, columns = geometry.smallest_object_shape(x, y, 8)
-    geometry.patch_corners(x, y, 8, (rows, columns))
+    forward.patch_corners(x, y, 8, (rows, columns))
     for smaller in ((rows - 1, columns), (rows, columns - 1)):
         with pytest.raises(InputInvalid, match="see beyond the object"):
-            geometry.patch_corners(x, y, 8, smaller)
+            forward.patch_corners(x, y, 8, smaller)
 
 
 # Illumination and region
@@ -74,7 +74,7 @@ def test_the_smallest_object_holds_every_patch_and_less_would_not(centres):
 
 def test_illumination_is_the_sum_of_modes_and_frames_where_they_lie():
     probe = np.array([[[1, 2j], [0, 1]], [[1, 0], [0, 0]]], dtype="complex64")
-    light = geometry.illumination(probe, np.array([[0, 0], [0, 1], [0, 0]]), (3, 4))
+    light = forward.illumination(probe, np.array([[0, 0], [0, 1], [0, 0]]), (3, 4))
     assert light.tolist() == [[4, 10, 4, 0], [0, 2, 1, 0], [0, 0, 0, 0]]
 
 
@@ -98,7 +98,7 @@ def test_the_scanned_region_is_the_box_of_the_centres_within_the_object(x, y, ro
 def test_the_scale_undoes_exactly_what_was_done_to_the_probe_but_for_the_unnormalised_fft():
     """The frames' own probe is unitary: pty-chi's is N times dimmer."""
     arrays = noiseless(1e4)
-    corners = geometry.patch_corners(X, Y, FRAME_PX, OBJECT.shape)
+    corners = forward.patch_corners(X, Y, FRAME_PX, OBJECT.shape)
     for gain in (1.0, 250.0):
         scale = geometry.probe_scale(gain * arrays["probeGuess"][None], OBJECT, corners, 1e4)
         assert scale * gain * FRAME_PX == pytest.approx(1, rel=1e-6)
@@ -108,7 +108,7 @@ def test_two_modes_together_hold_the_photons_of_both():
     second = np.roll(PROBE, 3, axis=1) * 0.5
     frames = sum(simulate.intensities(OBJECT, mode, POSITIONS_PX) for mode in (PROBE, second))
     probe = np.stack([PROBE, second])
-    corners = geometry.patch_corners(X, Y, FRAME_PX, OBJECT.shape)
+    corners = forward.patch_corners(X, Y, FRAME_PX, OBJECT.shape)
     scale = geometry.probe_scale(probe, OBJECT, corners, frames.sum() / len(frames))
     assert scale * FRAME_PX == pytest.approx(1, rel=1e-9)
     assert geometry.shot_noise_misfit(frames, scale * probe, OBJECT, corners) < 1e-12

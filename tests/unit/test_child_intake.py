@@ -296,7 +296,8 @@ def test_a_run_that_failed_leaves_its_arrays_and_a_record_that_says_so(tmp_path,
     clock, run = attest.Clock.start(), run_that_failed()
     folder = outputs.fresh_folder(str(tmp_path / "out"))
     verdict = truth.judge(scan, run.object_)
-    entries = outputs.write_results(folder, run, scan, verdict)
+    quality = attest.quality_of(run, scan, verdict)
+    entries = outputs.write_results(folder, run, scan, verdict, quality)
 
     data = (folder / "reconstruction.npz").read_bytes()
     assert entries == [
@@ -314,7 +315,7 @@ def test_a_run_that_failed_leaves_its_arrays_and_a_record_that_says_so(tmp_path,
         np.testing.assert_array_equal(left["positions_y_px"], run.positions_y_px)
 
     request = arguments.parse(["--input-npz", scan.path, "--output-dir", "out", "--device", "cpu"])
-    record = attest.record(run, scan, verdict, request, entries, clock)
+    record = attest.record(run, scan, verdict, quality, request, entries, clock)
     outputs.write_record(folder, record)
     read = json.loads((folder / "result.json").read_text())
     schema = resources.schema("attestation")
@@ -336,9 +337,10 @@ def test_a_run_that_failed_leaves_its_arrays_and_a_record_that_says_so(tmp_path,
 def test_results_are_never_written_over_results(tmp_path, scan):
     run = run_that_failed()
     verdict = truth.judge(scan, run.object_)
+    quality = attest.quality_of(run, scan, verdict)
     (tmp_path / "reconstruction.npz").write_text("old")
     with pytest.raises(UsageError, match=r"reconstruction\.npz"):
-        outputs.write_results(tmp_path, run, scan, verdict)
+        outputs.write_results(tmp_path, run, scan, verdict, quality)
     assert (tmp_path / "reconstruction.npz").read_text() == "old"
 
 

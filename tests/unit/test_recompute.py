@@ -21,10 +21,12 @@ from harness import (
     layout,
     npz,
     png,
+    quality,
     recompute,
     studyfile,
 )
 from harness.recompute import Left
+from tests.small_scan import OBJECT, noisy
 from tests.unit.test_verify import edit, mend
 
 EXAMPLE = Path(__file__).parents[1] / "examples/valid/attestation/succeeded.json"
@@ -323,6 +325,63 @@ def test_the_error_against_the_truth_is_measured_on_the_box_of_the_centres():
         audit.truth_error(archive(object=truth), data, {"truth": {"present": False}}, reading)
         is None
     )
+
+
+def reconstructed(**changed):
+    """Return the input, the arrays of a job about it, and their metrics as it attests them."""
+    given = noisy(10_000)
+    frames = quality.frames_of(given, truth_present=True, shape=OBJECT.shape)
+    left = {"object": (OBJECT + 0.05).astype(np.complex64), "probe": frames.probe} | changed
+    attested = {"metrics": quality.measure(frames, left["object"], left["probe"])}
+    return archive(**given), archive(**left), {**attested, "truth": {"present": True}}
+
+
+def test_metrics_are_measured_again_from_input_and_arrays():
+    given, left, attested = reconstructed()
+    again = audit.measure_again(left, given, attested)
+    attested = json.loads(json.dumps(attested))
+    assert list(recompute.check_metrics("r", attested["metrics"], again)) == []
+
+
+@pytest.mark.parametrize(
+    "pointer",
+    [
+        "/against_truth/complex_nrmse",
+        "/against_truth/mask/sha256",
+        "/against_truth/scale/1",
+        "/without_truth/r_factor",
+        "/photon_limit/photon_limit_phase_rad",
+        "/photon_limit/bands/3/phase_rmse_rad",
+    ],
+)
+@pytest.mark.parametrize("lie", [None, 1e-5])
+def test_a_metric_that_the_arrays_do_not_give_is_found(pointer, lie):
+    given, left, attested = reconstructed()
+    forged = json.loads(json.dumps(attested["metrics"]))
+    *parents, last = [int(p) if p.isdigit() else p for p in pointer.split("/")[1:]]
+    place = forged
+    for parent in parents:
+        place = place[parent]
+    place[last] = lie
+    again = audit.measure_again(left, given, attested)
+    (found,) = recompute.check_metrics("r", forged, again)
+    assert (found.rule, found.pointer) == ("recompute.metrics", f"/metrics{pointer}")
+
+
+def test_a_metric_left_out_is_found():
+    given, left, attested = reconstructed()
+    again = audit.measure_again(left, given, attested)
+    forged = {**attested["metrics"], "against_truth": None}
+    pointers = {item.pointer for item in recompute.check_metrics("r", forged, again)}
+    assert "/metrics/against_truth/complex_nrmse" in pointers
+
+
+def test_metrics_that_cannot_be_measured_again_say_why():
+    given, left, attested = reconstructed()
+    assert audit.measure_again(left, given, {}) == audit.NO_METRICS
+    for other in (b"", archive(object=OBJECT), archive(object=OBJECT[:-1], probe=OBJECT[None])):
+        assert audit.measure_again(other, given, attested) == audit.UNFIT
+    assert audit.measure_again(left, b"", attested) == audit.UNFIT
 
 
 def test_the_answer_of_verify_accounts_for_every_claim(complete_hub, capsys):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +78,41 @@ def test_each_of_two_bases_has_its_own_words():
 def test_another_study_is_named():
     _, lines = commands(stage("collect", study="a b.toml"))
     assert lines == ["PRESET=smoke nox -s collect -- --study 'a b.toml'"]
+
+
+# Quality
+
+EXAMPLES = Path(__file__).parents[1] / "examples/valid/attestation"
+JOB = {"dose": 1000, "view": "dense", "split": "train", "output_dir": "a"}
+
+
+def quality(name, **changed):
+    """Return the quality that a summary tells of one job, whose attestation is an example."""
+    attestation = json.loads((EXAMPLES / f"{name}.json").read_text())
+    if "metrics" in attestation:
+        attestation["metrics"] |= changed
+    return list(report.quality({"a/result.json": json.dumps(attestation).encode()}.get, [JOB]))
+
+
+def test_a_summary_sets_error_beside_photon_limit():
+    words, table = quality("succeeded-with-metrics")
+    assert "docs/metrics.md" in words
+    head, _, row = table.splitlines()
+    cells = dict(zip(head.split(" | "), row.split(" | "), strict=True))
+    assert (cells["NRMSE"], cells["phase error (rad)"], cells["limit (rad)"]) == (
+        "0.084",
+        "0.069",
+        "0.051",
+    )
+    assert (cells["error in band"], cells["limit in band"]) == ("0.043", "0.034")
+
+
+def test_a_summary_tells_the_fit_of_a_job_without_a_truth():
+    _, table = quality("succeeded-with-metrics", against_truth=None, photon_limit=None)
+    row = table.splitlines()[-1]
+    assert "| 1000 | dense | train | - | - | - | - | - | - | 0.00" in row
+
+
+def test_a_summary_has_no_table_of_quality_where_none_is_attested():
+    assert quality("succeeded") == []
+    assert list(report.quality({}.get, [JOB])) == []

@@ -1,0 +1,74 @@
+"""The far-field model of a scan: what a detector is expected to count. Pure numpy.
+
+Probes are unitary here, as in the files: a frame holds sum |P O|^2 photons. Frames have zero
+frequency in the centre; the one at (x, y) sees object[y-N/2 : y+N/2, x-N/2 : x+N/2], with x and y
+rounded to whole pixels (DATA-001).  Source: docs/metrics.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from harness.errors import InputInvalid
+
+
+def patch_corners(
+    positions_x_px: np.ndarray,
+    positions_y_px: np.ndarray,
+    frame_px: int,
+    object_shape: tuple[int, int],
+) -> np.ndarray:
+    """Return the first (row, column) of each frame's patch, int, shape (n, 2).
+
+    positions: probe centres in object pixels, shape (n,).
+    Raises InputInvalid, naming the first of them, if a patch leaves the object.
+    """
+    centres = np.stack([positions_y_px, positions_x_px], axis=1)
+    # Compared before they become integers: a float beyond int64 would wrap.
+    corners = np.rint(centres) - frame_px // 2
+    outside = ((corners < 0) | (corners + frame_px > np.asarray(object_shape))).any(axis=1)
+    if outside.any():
+        first = int(np.flatnonzero(outside)[0])
+        row, column = corners[first]
+        raise InputInvalid(
+            f"{int(outside.sum())} of {len(corners)} frames see beyond the object: frame {first} "
+            f"begins at row {row:.16g}, column {column:.16g} and is {frame_px} px wide; the object "
+            f"is {object_shape[0]} x {object_shape[1]} px. Mend xcoords, ycoords or objectGuess"
+        )
+    return corners.astype(np.int64)
+
+
+def waves(probe: np.ndarray, object_: np.ndarray, corners: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the detector wave of each frame, complex (modes, N, N), zero frequency in the corner.
+
+    probe: (modes, N, N), unitary.  object_: (H, W).  corners: int (n, 2), (row, column).
+    """
+    side = probe.shape[-1]
+    light = probe.astype(np.complex128)
+    for row, column in corners:
+        yield np.fft.fft2(light * object_[row : row + side, column : column + side], norm="ortho")
+
+
+def frames(probe: np.ndarray, object_: np.ndarray, corners: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the expected photons of each frame, float64 (N, N); arguments as for `waves`."""
+    for wave in waves(probe, object_, corners):
+        yield np.fft.fftshift((np.abs(wave) ** 2).sum(axis=0))
+
+
+def illumination(probe: np.ndarray, corners: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Return sum_j |P(r - r_j)|^2 on each object pixel, float64, of the given shape."""
+    intensity = (np.abs(probe.astype(np.complex128)) ** 2).sum(axis=0)
+    side = intensity.shape[-1]
+    light = np.zeros(shape)
+    for row, column in corners:
+        light[row : row + side, column : column + side] += intensity
+    return light
+
+
+def photons_per_frame(probe: np.ndarray, object_: np.ndarray, corners: np.ndarray) -> float:
+    """Return the photons that the model has in a frame, averaged; arguments as for `waves`."""
+    transmitted = np.abs(object_.astype(np.complex128)) ** 2
+    light = illumination(probe, corners, object_.shape)
+    return float((light * transmitted).sum() / len(corners))
