@@ -80,7 +80,7 @@ reconstruct: $(LIGHT_FOR_FILE) $(FULL_FOR_FILE) ## reconstruct one NPZ into a hu
 	@.venv/bin/python -m harness reconstruct $${EPOCHS:+"--num-epochs=$$EPOCHS"} \
 	    $${SEED:+"--seed=$$SEED"} $${DEVICE:+"--device=$$DEVICE"} -- "$$FILE"
 
-.PHONY: test attack lint formats selfcheck
+.PHONY: test attack lint formats mutation selfcheck
 test: $(LIGHT) ## run all tests, with coverage
 	$(NOX) tests
 attack: $(LIGHT) ## attack the example hub in every way; writes the threat model's table
@@ -89,6 +89,8 @@ lint: $(LIGHT) ## check style, format and imports
 	$(NOX) lint
 formats: $(LIGHT) ## check hubs with the public validators of their formats
 	$(NOX) formats
+mutation: $(LIGHT) ## try mutants of the pure core against its tests
+	$(NOX) mutation
 selfcheck: $(LIGHT) $(FULL) ## check the reconstruction's geometry against known truth
 	$(NOX) selfcheck
 

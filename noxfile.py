@@ -22,6 +22,7 @@ FOLDERS = {
     "light": Path(".venv-light", "bin"),
     "full": Path(".venv", "bin"),
     "formats": Path(".venv-formats", "bin"),
+    "mutation": Path(".venv-mutation", "bin"),
 }
 # Variable -> option of `python -m harness stage`, for the stages that deal with jobs.
 JOBS = {
@@ -154,6 +155,13 @@ def formats(session: nox.Session) -> None:
     python = programs(session, "formats") / "python"
     words = ["-m", "pytest", "tests/formats/validate_hubs.py", *session.posargs]
     session.run(str(python), *words, external=True)
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Try mutants of the pure core against its tests; score and survivors lie in a new hub."""
+    python = programs(session, "mutation") / "python"
+    session.run(str(python), "-m", "harness", "mutation", *session.posargs, external=True)
 
 
 @nox.session

@@ -51,6 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_diff(commands)
     _add_reproduce(commands)
     _add_export(commands)
+    _add_mutation(commands)
     _add_hubs(commands)
     _add_blocked(commands)
     _add_docs_sync(commands)
@@ -230,6 +231,17 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
     for name in ("pixel-size-m", "energy-ev", "distance-m"):
         command.add_argument(f"--{name}", type=float, metavar="NUMBER", help=_LENGTHS[name])
     command.set_defaults(work=_export)
+
+
+def _add_mutation(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "mutation",
+        help="try mutants of the pure core against its tests",
+        description="Leaves a new hub with the score of each module and every survivor; ends with "
+        "1 where too few are killed or a survivor is not listed in tests/mutation/survivors.toml.",
+    )
+    _add_study(command)
+    command.set_defaults(work=_mutation)
 
 
 def _add_hubs(commands: argparse._SubParsersAction) -> None:
@@ -546,6 +558,12 @@ def _export(options: argparse.Namespace) -> int:
     )
     exporting.run(request, terminal.say)
     return EXIT_OK
+
+
+def _mutation(options: argparse.Namespace) -> int:
+    from harness import mutants
+
+    return mutants.run(reconstruction.get_study_design(options.study), terminal.say)
 
 
 def _hubs(options: argparse.Namespace) -> int:

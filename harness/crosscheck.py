@@ -163,16 +163,18 @@ def _check_skips(manifest: Record, skips: Record, where: str) -> Iterator[Findin
 def _check_facts(manifest: Record, where: str) -> Iterator[Finding]:
     """Yield where a result's numbers contradict each other."""
     for result in manifest["execution_results"]:
-        if result["n_accepted"] is not None and result["acceptance_rate"] is not None:
-            rate = result["n_accepted"] / max(1, result["n_accepted"] + result["n_rejected"])
-            if abs(rate - result["acceptance_rate"]) > RATE_SLACK:
-                found = str(result["acceptance_rate"])
-                yield _about("manifest.rate", where, key_of(result), f"{rate:.6f}", found)
-        if result["elapsed_s"] is not None:
-            spent_s = seconds_between(result["started_at"], result["finished_at"])
-            if abs(spent_s - result["elapsed_s"]) > CLOCK_SLACK_S:
-                found = f"{result['elapsed_s']} s"
-                yield _about("manifest.elapsed", where, key_of(result), f"{spent_s:.3f} s", found)
+        accepted, rejected = result["n_accepted"], result["n_rejected"]
+        stated = result["acceptance_rate"]
+        if None not in (accepted, rejected, stated):
+            rate = accepted / max(1, accepted + rejected)
+            if abs(rate - stated) > RATE_SLACK:
+                yield _about("manifest.rate", where, key_of(result), f"{rate:.6f}", str(stated))
+        times = (result["started_at"], result["finished_at"])
+        spent_s = None if None in times else seconds_between(*times)
+        elapsed_s = result["elapsed_s"]
+        if elapsed_s is not None and (spent_s is None or abs(spent_s - elapsed_s) > CLOCK_SLACK_S):
+            expected = "nothing, without both times" if spent_s is None else f"{spent_s:.3f} s"
+            yield _about("manifest.elapsed", where, key_of(result), expected, f"{elapsed_s} s")
 
 
 def seconds_between(start: str, end: str) -> float:

@@ -221,8 +221,14 @@ def _base_tests(proof: Record, read: Read) -> Iterable[Finding]:
 
 
 def _proof_commands(record: Record, proof: Record) -> Iterable[Finding]:
-    """Yield the runs of the proof that are not the commands of the stage."""
+    """Yield the runs of the proof that are no commands of the stage, and commands left out."""
     ran = {command["reports"].get("junit"): command for command in record["commands"]}
+    known = {None, *(run["report_path"] for run in proof["runs"])}
+    for path in ran:
+        if path not in known:
+            place = {"where": PROOF, "pointer": path}
+            words = {"expected": "a run of the proof", "found": "no run of the proof has it"}
+            yield finding("red.commands", **place, **words)
     for run in proof["runs"]:
         if not run["applies"] or not run["report_path"]:
             continue

@@ -48,7 +48,11 @@ STAGE_DIRECTORIES = {
 # Jobs of another hub, run again; no stage, but a folder with the documents of a run.
 REPRODUCE = "reproduce"
 REPRODUCTION = "reproduction.json"
-FOLDERS = {**STAGE_DIRECTORIES, REPRODUCE: REPRODUCE}
+# What became of the mutants of the core; no stage either.
+MUTATION = "mutation"
+MUTATION_RECORD = "mutation.json"
+MUTATION_LOG = "mutmut.log"
+FOLDERS = {**STAGE_DIRECTORIES, REPRODUCE: REPRODUCE, MUTATION: MUTATION}
 RUN_FOLDERS = {name: FOLDERS[name] for name in (*RUN_STAGES, REPRODUCE)}
 
 RED_LOG = "pytest_phase_f_cli_exec_red.log"

@@ -149,7 +149,12 @@ def _is_unfinished(root: Path) -> bool:
 
 
 def verdicts(read: records.Read) -> list[str]:
-    """Return the verdicts of a hub's stages, and of its reproduction where it is one."""
+    """Return the verdicts of a hub's stages, of its reproduction and of its mutants."""
     said = [f"{record['stage']} {record['verdict']}" for _, record in records.stages(read)]
-    again = records.document(read, records.reproduction_path())
-    return said if again is None else [*said, f"reproduction {again['verdict']}"]
+    for name, path in (
+        ("reproduction", records.reproduction_path()),
+        ("mutation", records.mutation_path()),
+    ):
+        if (record := records.document(read, path)) is not None:
+            said.append(f"{name} {record['verdict']}")
+    return said

@@ -41,6 +41,11 @@ def reproduction_path() -> str:
     return f"{layout.REPRODUCE}/{layout.REPRODUCTION}"
 
 
+def mutation_path() -> str:
+    """Return where the record of the mutants lies in a hub."""
+    return f"{layout.MUTATION}/{layout.MUTATION_RECORD}"
+
+
 def stages(read: Read) -> list[tuple[str, Mapping[str, Any]]]:
     """Return (path, record) of each stage of a hub, in the order in which they started."""
     paths = [stage_path(stage) for stage in layout.STAGES]

@@ -348,6 +348,23 @@ RULES: dict[str, Rule] = {
     "hub.reproduction": Rule(
         "a reproduction's record says what its jobs left", "get the hub again"
     ),
+    "hub.mutation": Rule(
+        "what is said of the mutants follows from what became of each", "run make mutation again"
+    ),
+    "mutation.module": Rule("every module of the core is tried", "read the log"),
+    "mutation.killed": Rule(
+        "the tests kill most mutants of a module", "test what survivors change"
+    ),
+    "mutation.survivor": Rule(
+        "a mutant is killed, or listed with the reason why it may live",
+        "test what it changes, or list it in tests/mutation/survivors.toml",
+    ),
+    "mutation.listed": Rule(
+        "a listed survivor survives", "strike it from tests/mutation/survivors.toml"
+    ),
+    "mutation.tool": Rule("the mutation tester runs to its end", "read the log"),
+    "schema.mutation": Rule("the record of the mutants fits its schema", "get the hub again"),
+    "schema.survivors": Rule("the list of survivors fits its schema", "mend the list"),
     "hub.returncode": Rule("log and manifest say the same return code", "get the hub again"),
     "recompute.arrays": Rule("the arrays are those that the child attests", "get the hub again"),
     "recompute.loss": Rule("the losses attested are those in the arrays", "trust the arrays"),

@@ -19,6 +19,7 @@ from harness import (
     judge,
     layout,
     manifest,
+    mutation,
     records,
     reproduction,
     verify_run,
@@ -37,6 +38,7 @@ JSON_SCHEMAS = {
     judge.PROOF: "red_proof",
     documented.PATH: "documented",
     records.reproduction_path(): "reproduction",
+    records.mutation_path(): "mutation",
     **{records.stage_path(stage): "stage" for stage in layout.STAGES},
     **{records.digests_path(name): "digests" for name in layout.FOLDERS},
     **{
@@ -83,6 +85,7 @@ def verify(entries: Sequence[Entry], read: Read, schema: Schema) -> tuple[Findin
             for found in _check_stage(path, record, read, digests, schema)
         ),
         *_check_reproduction(read, digests, schema),
+        *_check_mutation(read, digests),
         *_check_derived(read),
         *envelope.check(read),
     )
@@ -168,6 +171,8 @@ def _check_accounted(read: Read, digests: Mapping[str, str]) -> list[Finding]:
     folders = {path.rpartition("/")[0] + "/" for path, _ in records.stages(read)}
     if read(records.reproduction_path()) is not None:
         folders.add(f"{layout.REPRODUCE}/")
+    if read(records.mutation_path()) is not None:
+        folders.add(f"{layout.MUTATION}/")
     return [
         finding("hub.extra", where=path, expected="a file of a stage with a record", found="none")
         for path in digests
@@ -216,6 +221,21 @@ def _check_reproduction(
         *reproduction.check(
             record, records.run_of(read, layout.REPRODUCE), rests_on, digests, where=path
         ),
+    )
+
+
+def _check_mutation(read: Read, digests: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Return what is wrong with the record of the mutants of the core."""
+    path = records.mutation_path()
+    record = records.document(read, path)
+    if record is None:
+        return ()
+    rests_on = records.document(read, records.digests_path(layout.MUTATION))
+    return (
+        *_check_outputs(path, record, digests),
+        *_check_code(path, {**record, "stage": layout.MUTATION}, read),
+        *_check_uncommitted(path, record, digests),
+        *mutation.check(record, rests_on, digests, where=path),
     )
 
 

@@ -257,18 +257,23 @@ def _check_telemetry(
             )
 
 
+def _lies_within(attestation: Mapping[str, Any], started_at: str, finished_at: str) -> bool:
+    early_s = crosscheck.seconds_between(started_at, attestation["started_at"])
+    late_s = crosscheck.seconds_between(attestation["finished_at"], finished_at)
+    return min(early_s, late_s) >= -CLOCK_SLACK_S
+
+
 def _check_when_and_what(
     result: Mapping[str, Any], attestation: Mapping[str, Any], path: str
 ) -> Iterator[Finding]:
     """Yield where an attestation tells of another time or of another number of frames."""
-    early_s = crosscheck.seconds_between(result["started_at"], attestation["started_at"])
-    late_s = crosscheck.seconds_between(attestation["finished_at"], result["finished_at"])
-    if min(early_s, late_s) < -CLOCK_SLACK_S:
+    ran = (result["started_at"], result["finished_at"])
+    if None in ran or not _lies_within(attestation, *ran):
         yield finding(
             "hub.telemetry",
             where=path,
             pointer="/started_at",
-            expected=f"within {result['started_at']} and {result['finished_at']}",
+            expected=f"within {wording.said(ran[0])} and {wording.said(ran[1])}",
             found=f"{attestation['started_at']} to {attestation['finished_at']}",
         )
     if result["n_accepted"] not in (None, attestation["input"]["frames"]):

@@ -27,6 +27,7 @@ TARGETS = {
         "attack",
         "lint",
         "formats",
+        "mutation",
         "selfcheck",
         "verify",
         "anchor",
@@ -39,7 +40,7 @@ TARGETS = {
 }
 SESSIONS = {
     *("red", "green", "collect", "dry_run", "real_run"),
-    *("tests", "attack", "lint", "formats", "selfcheck"),
+    *("tests", "attack", "lint", "formats", "mutation", "selfcheck"),
 }
 ATTACKS = (
     "1000; touch pwned",
@@ -80,7 +81,7 @@ def tree(tmp_path: Path) -> Path:
         ROOT / "requirements", tmp_path / "requirements", ignore=shutil.ignore_patterns("__py*")
     )
     (tmp_path / "stand_in.py").write_text(STAND_IN)
-    for environment in (".venv-light", ".venv", ".venv-formats"):
+    for environment in (".venv-light", ".venv", ".venv-formats", ".venv-mutation"):
         for program in ("python", "nox", "ruff", "lint-imports"):
             stand_in(tmp_path, tmp_path / environment / "bin" / program)
         (tmp_path / environment / "stamp").write_text("fresh\n")
@@ -157,6 +158,7 @@ def test_make_alone_lists_every_target(tree):
         ("test", ["tests"]),
         ("lint", ["lint"]),
         ("formats", ["formats"]),
+        ("mutation", ["mutation"]),
         ("selfcheck", ["selfcheck"]),
     ],
 )
@@ -333,6 +335,13 @@ def test_the_public_validators_run_in_their_own_environment(tree):
     assert argv == [
         *(".venv-formats/bin/python", "-m", "pytest", "tests/formats/validate_hubs.py", "-x")
     ]
+
+
+def test_the_mutation_tester_runs_in_its_own_environment(tree):
+    nox(tree, "-s", "mutation")
+    environment, ran = calls(tree)
+    assert environment == ["builder", "requirements/environment.py", "mutation"]
+    assert ran == [".venv-mutation/bin/python", "-m", "harness", "mutation"]
 
 
 def test_the_test_session_measures_coverage_unless_tests_are_named(tree):

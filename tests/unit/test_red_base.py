@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import canonical, cli, hub, publish, redproof, resources, scratch, verify
+from harness import canonical, cli, hub, judge, publish, redproof, resources, scratch, verify
 from tests import small_tree
 from tests.attack import hubs
 
@@ -119,6 +119,22 @@ def test_a_base_that_was_claimed_and_not_tried_is_no_proof(history):
     proof = redproof.from_record(tried, struck.files)
     rules = {item.rule for item in redproof.judge(proof, where="red/proof.json")}
     assert rules == {"red.base"}
+
+
+def test_a_base_that_went_badly_cannot_be_left_out_of_the_proof(history):
+    root, code, _ = red(history, "sound")
+    assert code == 1
+    proof = json.loads((root / "red" / "proof.json").read_text())
+    proof["base"] = None
+    for part in ("runs", "outcomes"):
+        proof[part] = [
+            each for each in proof[part] if not (each["fault_id"] or "").startswith("base:")
+        ]
+    (root / "red" / "proof.json").write_text(json.dumps(proof))
+    record = json.loads((root / "red" / "stage.json").read_text())
+    found = judge.findings(record, publish.reader(root))
+    assert [item.rule for item in found] == ["red.commands"]
+    assert "no run of the proof" in found[0].found
 
 
 @pytest.mark.parametrize("ref", ["no-such-branch", "--all", "HEAD:harness", ""])
