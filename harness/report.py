@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness import layout, records, rules
+from harness.manifest import SUCCEEDED
 from harness.records import Read
 from harness.wording import counted
 
@@ -176,9 +177,14 @@ def _jobs(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def quality(read: Read, jobs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
-    """Yield a table of the metrics that jobs attest, if any does, and what its columns are."""
+    """Yield a table of the metrics that jobs attest, if any does, and what its columns are.
+
+    What a job that failed left may be anything, and is not read.
+    """
     rows = []
     for job in jobs:
+        if job["status"] != SUCCEEDED:
+            continue
         attestation = records.document(read, f"{job['output_dir']}/{layout.RESULT}") or {}
         if "metrics" in attestation:
             cell = (job["dose"], job["view"], job["split"])

@@ -74,6 +74,8 @@ def verify(entries: Sequence[Entry], read: Read, schema: Schema) -> tuple[Findin
     if shapes or read(records.MARKER) is None:
         return (*sealed, *shapes, *_check_marker(read))
     digests = {entry.path: entry.sha256 for entry in entries if entry.kind == "file"}
+    # Of records that break their schema, which the stages' checks report, nothing is derived.
+    documents = () if _check_attestations(read, schema) else _check_derived(read)
     return (
         *sealed,
         *_check_chain(read, digests),
@@ -86,7 +88,7 @@ def verify(entries: Sequence[Entry], read: Read, schema: Schema) -> tuple[Findin
         ),
         *_check_reproduction(read, digests, schema),
         *_check_mutation(read, digests),
-        *_check_derived(read),
+        *documents,
         *envelope.check(read),
     )
 
@@ -102,8 +104,11 @@ def check_readable(entries: Sequence[Entry], read: Read, schema: Schema) -> tupl
         *_check_schemas(entries, read, schema),
         *_check_marker(read),
     )
-    if found:
-        return found
+    return found or _check_attestations(read, schema)
+
+
+def _check_attestations(read: Read, schema: Schema) -> tuple[Finding, ...]:
+    """Return how what a job that succeeded attests breaks its schema."""
     runs = [run for name in layout.RUN_FOLDERS if (run := records.run_of(read, name))]
     jobs = [job for run in runs for job in run.manifest["jobs"]]
     paths = [

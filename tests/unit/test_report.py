@@ -83,7 +83,7 @@ def test_another_study_is_named():
 # Quality
 
 EXAMPLES = Path(__file__).parents[1] / "examples/valid/attestation"
-JOB = {"dose": 1000, "view": "dense", "split": "train", "output_dir": "a"}
+JOB = {"dose": 1000, "view": "dense", "split": "train", "output_dir": "a", "status": "succeeded"}
 
 
 def quality(name, **changed):
@@ -116,3 +116,7 @@ def test_a_summary_tells_the_fit_of_a_job_without_a_truth():
 def test_a_summary_has_no_table_of_quality_where_none_is_attested():
     assert quality("succeeded") == []
     assert list(report.quality({}.get, [JOB])) == []
+
+
+def test_a_summary_does_not_read_what_a_job_that_failed_left():
+    assert list(report.quality({"a/result.json": b"NaN"}.get, [JOB | {"status": "failed"}])) == []
