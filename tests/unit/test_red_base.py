@@ -7,7 +7,18 @@ import subprocess
 
 import pytest
 
-from harness import canonical, cli, hub, judge, publish, redproof, resources, scratch, verify
+from harness import (
+    canonical,
+    cli,
+    commands,
+    hub,
+    judge,
+    publish,
+    redproof,
+    resources,
+    scratch,
+    verify,
+)
 from tests import small_tree
 from tests.attack import hubs
 
@@ -141,7 +152,7 @@ def test_a_base_that_went_badly_cannot_be_left_out_of_the_proof(history):
 def test_what_is_no_commit_is_refused_before_there_is_a_hub(history, monkeypatch, capsys, ref):
     tree, _ = history
     monkeypatch.chdir(tree)
-    monkeypatch.setattr(cli, "WORK_TREE", tree)
+    monkeypatch.setattr(commands, "WORK_TREE", tree)
     assert cli.main(["new-hub", f"--base-ref={ref}"]) == 2
     assert "is no commit" in capsys.readouterr().err
     assert not list(tree.glob("plans/active/*/reports/*"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness import cli, report, rules, wording
+from harness import cli, hub_rules, input_rules, report, rules, run_rules, wording
 from tests import npz_files
 
 
@@ -55,3 +55,8 @@ def test_the_summary_and_the_messages_count_one_as_one(tmp_path, capsys):
         cli.main(["check", str(npz_files.save(tmp_path / "b.npz", npz_files.scan_arrays()))]) == 0
     )
     assert capsys.readouterr().out == "1 file keeps DATA-001\n"
+
+
+def test_no_rule_is_registered_twice():
+    parts = (rules._RECORDS, input_rules.RULES, run_rules.RULES, hub_rules.RULES)
+    assert len(rules.RULES) == sum(map(len, parts))
