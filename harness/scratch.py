@@ -7,10 +7,8 @@ the package is installed elsewhere.
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
-import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +23,7 @@ from harness.rules import finding
 
 TREE = ("harness", "schemas", "tests", "pyproject.toml", "plans/active/*/study.toml")
 TESTS = "tests"
+_OF_TESTS = ("pyproject.toml", "harness/pytest_report.py")
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*_cache", ".hypothesis")
 
 
@@ -75,20 +74,19 @@ def base_tree(
     parent: Path,
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[ScratchTree]:
-    """Lay today's tests, and what configures them, over the tree of a commit, and clean up.
+    """Lay today's tests, what configures and what reports them, over the tree of a commit.
 
     Raises InputInvalid where git gives no such tree.
     """
-    data = worktree.archive(repository, commit)
-    if data is None:
-        raise InputInvalid(f"git gives no tree of commit {commit}; fetch it, or name another")
     with faulted_tree(repository, (), None, parent=parent, environ=environ) as tree:
-        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            # Pythons before 3.11.4 have no filters; the archive is git's own.
-            archive.extraction_filter = getattr(tarfile, "data_filter", None)
-            archive.extractall(tree.root)  # noqa: S202
+        with tempfile.TemporaryDirectory(prefix="index-", dir=parent.resolve()) as folder:
+            index = Path(folder) / "index"
+            if not worktree.check_out(repository, commit, tree.root, index):
+                raise InputInvalid(
+                    f"git gives no tree of commit {commit}; fetch it, or name another"
+                )
         shutil.rmtree(tree.root / TESTS, ignore_errors=True)
-        for pattern in (TESTS, "pyproject.toml"):
+        for pattern in (TESTS, *_OF_TESTS):
             _copy(repository, pattern, tree.root)
         yield tree
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,16 @@ def commit_of(repository: Path, ref: str) -> str | None:
     return said.decode().strip() if said else None
 
 
-def archive(repository: Path, commit: str) -> bytes | None:
-    """Return the tree of a commit as a tar archive; None where git gives none."""
-    return ask(repository, "archive", "--format=tar", commit)
+def check_out(repository: Path, commit: str, folder: Path, index: Path) -> bool:
+    """Write the whole tree of a commit into a folder; False where git gives no such tree.
+
+    index: a file for git's work, so that the repository's own is left alone.  An archive would
+    leave out what .gitattributes exports not.
+    """
+    mine = {"GIT_INDEX_FILE": str(index)}
+    words = ("checkout-index", "--all", f"--prefix={folder}/")
+    done = [_git(repository, given, mine) for given in (("read-tree", commit), words)]
+    return all(each is not None and each.returncode == 0 for each in done)
 
 
 def notes(repository: Path, ref: str) -> list[str]:
@@ -73,10 +81,15 @@ def ask(repository: Path, *words: str) -> bytes | None:
     return done.stdout if done is not None and done.returncode == 0 else None
 
 
-def _git(repository: Path, words: Sequence[str]) -> subprocess.CompletedProcess[bytes] | None:
+def _git(
+    repository: Path, words: Sequence[str], environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes] | None:
     try:
         return subprocess.run(
-            ["git", "-C", str(repository), *words], capture_output=True, check=False
+            ["git", "-C", str(repository), *words],
+            capture_output=True,
+            check=False,
+            env=None if environment is None else {**os.environ, **environment},
         )
     except FileNotFoundError:
         return None

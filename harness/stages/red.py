@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from functools import partial
 
 from harness import (
@@ -27,6 +26,8 @@ from harness.scratch import TREE, ScratchTree, base_tree, faulted_tree
 from harness.stages import testing
 from harness.stages.frame import Stage
 
+SCRATCH = "tmp/red"
+
 
 def commands(stage: Stage) -> None:
     """Run the mapped tests on the tree as it stands, then for each declared fault, side by side."""
@@ -41,9 +42,10 @@ def commands(stage: Stage) -> None:
         if (wanted := [node_id for node_id in fault.kills if node_id not in natural])
     ]
     runs += runner.side_by_side(tasks, provenance.usable_cores(), stop)
-    base = _base(stage)
-    if base is not None:
-        runs.append(_run(stage, base.id, None, mapped))
+    base = None
+    if stage.request.base_ref is not None:
+        base, run = _at_base(stage, stage.request.base_ref, mapped)
+        runs.append(run)
     paths = [run.report_path for run in runs if run.report_path]
     reports = {path: (stage.request.hub / path).read_bytes() for path in paths}
     proof = redproof.from_reports(mapped, declared, runs, reports, base)
@@ -95,17 +97,16 @@ def _natural(stage: Stage, run: FaultRun, mapped: Sequence[str]) -> tuple[str, .
     return redproof.from_reports(mapped, (), [run], {run.report_path: data}).natural
 
 
-def _base(stage: Stage) -> Base | None:
-    """Return the commit that the tests are to run against, with the tests as they lie over it."""
-    ref, repository = stage.request.base_ref, stage.request.repository
-    if ref is None:
-        return None
+def _at_base(stage: Stage, ref: str, mapped: Sequence[str]) -> tuple[Base, FaultRun]:
+    """Run the tests against an earlier commit; return it, with the tests as they lay over it."""
+    repository = stage.request.repository
     commit = worktree.commit_of(repository, ref)
     if commit is None:
         raise UsageError(f"--base-ref {ref!r} is no commit; name one that git has")
-    with base_tree(repository, commit, parent=repository / "tmp" / "red") as tree:
+    with base_tree(repository, commit, parent=repository / SCRATCH) as tree:
         code = provenance.code_files(tree.root)
-    return Base(ref, commit, drift.test_files({"before": {"code": code}}))
+        base = Base(ref, commit, drift.test_files({"before": {"code": code}}))
+        return base, _run_in(tree, stage, base.id, mapped)
 
 
 def _run(
@@ -115,23 +116,35 @@ def _run(
     node_ids: Sequence[str],
     stop: runner.Stop | None = None,
 ) -> FaultRun:
-    """Run tests against a copy of the tree: as it stands, with a fault, or at a base."""
-    name = (fault_id or "as-it-stands").replace(":", "-")
-    report = (stage.folder / "runs" / name).absolute()
-    report.parent.mkdir(exist_ok=True)
-    with _tree(stage, fault_id, fault) as tree:
+    """Run tests against a copy of the tree, as it stands or with a fault."""
+    repository = stage.request.repository
+    with faulted_tree(repository, TREE, fault, parent=repository / SCRATCH) as tree:
         if tree.finding is not None:
             stage.transcript.say(rules.as_text(tree.finding))
             return FaultRun(fault_id, tuple(node_ids), applies=False)
-        done = stage.transcript.run(
-            f"fault {name}" if fault else name,
-            testing.pytest_argv(node_ids, report, junit=True),
-            find_reports=lambda: testing.reports(report, junit=True),
-            cwd=tree.root,
-            environment={**testing.ENVIRONMENT, **tree.environment},
-            timeout_s=testing.TIMEOUT_S,
-            stop=stop,
-        )
+        return _run_in(tree, stage, fault_id, node_ids, stop)
+
+
+def _run_in(
+    tree: ScratchTree,
+    stage: Stage,
+    fault_id: str | None,
+    node_ids: Sequence[str],
+    stop: runner.Stop | None = None,
+) -> FaultRun:
+    name = (fault_id or "as-it-stands").replace(":", "-")
+    is_fault = fault_id is not None and not fault_id.startswith(redproof.BASE)
+    report = (stage.folder / "runs" / name).absolute()
+    report.parent.mkdir(exist_ok=True)
+    done = stage.transcript.run(
+        f"fault {name}" if is_fault else name,
+        testing.pytest_argv(node_ids, report, junit=True),
+        find_reports=lambda: testing.reports(report, junit=True),
+        cwd=tree.root,
+        environment={**testing.ENVIRONMENT, **tree.environment},
+        timeout_s=testing.TIMEOUT_S,
+        stop=stop,
+    )
     left = testing.junit_path(report)
     inside = left.relative_to(stage.request.hub.absolute()).as_posix()
     return FaultRun(
@@ -141,13 +154,3 @@ def _run(
         returncode=done.returncode,
         timed_out=done.timed_out,
     )
-
-
-def _tree(
-    stage: Stage, fault_id: str | None, fault: Fault | None
-) -> AbstractContextManager[ScratchTree]:
-    repository = stage.request.repository
-    parent = repository / "tmp" / "red"
-    if fault_id is not None and fault is None:
-        return base_tree(repository, fault_id.removeprefix(redproof.BASE), parent=parent)
-    return faulted_tree(repository, TREE, fault, parent=parent)

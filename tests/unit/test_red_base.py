@@ -45,6 +45,10 @@ def history(tree):
     """The small repository in git: commits broken in ways of their own, the last one sound."""
     source = tree / "harness" / "layout.py"
     sound = source.read_text()
+    reporter = tree / "harness" / "pytest_report.py"
+    written = reporter.read_text()
+    # What git leaves out of archives of a commit is part of its tree.
+    (tree / ".gitattributes").write_text("harness/layout.py export-ignore\n")
     (tree / ".gitignore").write_text("tmp/\nplans/active/*/reports/\n__pycache__/\n")
     git(tree, "init", "-q")
     commits = {}
@@ -52,9 +56,14 @@ def history(tree):
         "absent": sound.replace(LOG, 'CHILD_LOG = "child"'),
         "no such name": sound.replace(LOG, 'OTHER_LOG = "ptychi.log"'),
         "cannot be imported": sound + "\nimport not_there\n",
+        "has no reporter": sound.replace(LOG, 'CHILD_LOG = "child"'),
         "sound": sound,
     }.items():
         source.write_text(text)
+        if name == "has no reporter":
+            reporter.unlink()
+        else:
+            reporter.write_text(written)
         # What the tests were then is of no account: today's are laid over them.
         (tree / "tests" / "study" / "test_old.py").write_text("def test_old(): assert False\n")
         git(tree, "add", "-A")
@@ -77,16 +86,17 @@ def at_the_base(root):
     return proof, {each["outcome"] for each in there}
 
 
-def test_tests_that_fail_by_assertion_at_the_base_are_red(history):
-    root, code, record = red(history, "absent")
+@pytest.mark.parametrize("base", ["absent", "has no reporter"])
+def test_tests_that_fail_by_assertion_at_the_base_are_red(history, base):
+    root, code, record = red(history, base)
     proof, outcomes = at_the_base(root)
     assert (code, record["verdict"], outcomes) == (0, "pass", {redproof.KILLED})
-    assert proof["base"]["commit"] == history[1]["absent"]
+    assert proof["base"]["commit"] == history[1][base]
     assert "tests/study/test_small.py" in proof["base"]["test_files"]
     assert "tests/study/test_old.py" not in proof["base"]["test_files"]
     assert verify.verify(hub.entries(root), publish.reader(root), resources.schema) == ()
     said = (root / STATEMENT).read_text()
-    assert f"at commit {history[1]['absent']}" in said
+    assert f"at commit {history[1][base]}" in said
 
 
 @pytest.mark.parametrize(
