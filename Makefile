@@ -5,7 +5,7 @@
 # one quoted word. So DOSE='1000; rm -rf /' is only a dose that no study has.
 
 PYTHON ?= python3
-override DATA := PYTHON DOSE VIEW SPLIT GRIDSIZE EPOCHS DEVICE SEED INITIAL_OBJECT \
+override DATA := PYTHON DOSE VIEW SPLIT GRIDSIZE RECIPE EPOCHS STOP DEVICE SEED INITIAL_OBJECT \
                  PARALLEL FAIL_FAST PRESET BASE BASE_REF HUB PUBLIC_KEY FILE
 $(foreach name,$(DATA),$(eval override $(name) := $$(value $(name))))
 export $(DATA)
@@ -36,7 +36,7 @@ help: ## list the targets (the default)
 	@echo
 	@echo 'Variables, as in make real-run DOSE=1000 VIEW=dense SPLIT=train EPOCHS=100:'
 	@echo '  DOSE VIEW SPLIT GRIDSIZE                   which jobs'
-	@echo '  EPOCHS DEVICE SEED INITIAL_OBJECT          how they are reconstructed'
+	@echo '  RECIPE EPOCHS STOP DEVICE SEED INITIAL_OBJECT  how they are reconstructed'
 	@echo '  PARALLEL                                   jobs side by side; default: one a core'
 	@echo '  FAIL_FAST=1                                stop at the first job that fails'
 	@echo '  PRESET BASE                                which inputs: default or smoke; a base NPZ'
@@ -77,7 +77,8 @@ evidence: $(LIGHT) $(FULL) ## all five stages in one hub
 .PHONY: reconstruct
 reconstruct: $(LIGHT_FOR_FILE) $(FULL_FOR_FILE) ## reconstruct one NPZ into a hub: make reconstruct FILE=PATH
 	@test -n "$$FILE" || { echo 'say which file: make $@ FILE=PATH' >&2; exit 2; }
-	@.venv/bin/python -m harness reconstruct $${EPOCHS:+"--num-epochs=$$EPOCHS"} \
+	@.venv/bin/python -m harness reconstruct $${RECIPE:+"--recipe=$$RECIPE"} \
+	    $${EPOCHS:+"--num-epochs=$$EPOCHS"} $${STOP:+"--stop=$$STOP"} \
 	    $${SEED:+"--seed=$$SEED"} $${DEVICE:+"--device=$$DEVICE"} -- "$$FILE"
 
 .PHONY: test attack lint formats mutation selfcheck

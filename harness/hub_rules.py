@@ -35,6 +35,7 @@ RULES: dict[str, Rule] = {
         "a stage in a tree with uncommitted changes has their diff", "get the hub again"
     ),
     "hub.log": Rule("a command's log is the one recorded", "get the hub again"),
+    "hub.recipe": Rule("a job's recipe is the one of its manifest", "trust the attestation"),
     "hub.argv": Rule("a job's command is the one that its settings give", "trust the attestation"),
     "hub.verdict": Rule("a verdict follows from its records", "trust the records, not the verdict"),
     "hub.job-log": Rule("a launched job has its logs", "get the hub again"),

@@ -81,10 +81,13 @@ def shot_noise_misfit(
     return squares / total if total > 0 else float("inf")
 
 
-def starting_point(scan: Scan, initial_object: str) -> tuple[np.ndarray, np.ndarray]:
+def starting_point(
+    scan: Scan, initial_object: str, mean_photons_per_frame: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the initial object (H, W) and the scaled probe (modes, N, N), complex64.
 
     initial_object: "flat" for ones, "guess" for the file's objectGuess (InputInvalid without one).
+    mean_photons_per_frame: what the probe is scaled to; by default the scan's.
     """
     if initial_object == "guess" and scan.object_guess is None:
         raise InputInvalid(f"{scan.path}: --initial-object guess, but there is no objectGuess")
@@ -93,5 +96,6 @@ def starting_point(scan: Scan, initial_object: str) -> tuple[np.ndarray, np.ndar
         if initial_object == "guess"
         else np.ones(scan.object_shape, dtype=np.complex64)
     )
-    scale = probe_scale(scan.probe, start, scan.corners, scan.mean_photons_per_frame)
+    photons = scan.mean_photons_per_frame if mean_photons is None else mean_photons
+    scale = probe_scale(scan.probe, start, scan.corners, photons)
     return start, (scale * scan.probe).astype(np.complex64)

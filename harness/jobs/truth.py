@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,29 +27,42 @@ class Verdict:
 
     misfit: see `geometry.shot_noise_misfit`; None where there is no objectGuess.
     region: (rows, columns) over which the error is taken, the box of the probe's centres.
-    aligned, truth: the two objects over that region, None where there is no truth, or where the
-    reconstruction is not finite.
+    truth: over that region, None where there is none.  aligned: the reconstruction over it, None
+    where there is no truth, or where it is not finite.
     """
 
     present: bool
     reason: str
     misfit: float | None
     region: tuple[slice, slice]
-    aligned: Aligned | None = None
     truth: np.ndarray | None = None
+    aligned: Aligned | None = None
+
+    @property
+    def nrmse(self) -> float | None:
+        """The error against the truth, None where there is none or nothing finite beside it."""
+        return None if self.aligned is None else self.aligned.nrmse
+
+    @property
+    def region_px(self) -> dict[str, list[int]]:
+        """The region as it stands in result.json."""
+        rows, columns = self.region
+        return {"rows": [rows.start, rows.stop], "columns": [columns.start, columns.stop]}
+
+    def beside(self, reconstruction: np.ndarray) -> Verdict:
+        """Return the verdict with the error of a reconstruction, complex (H, W)."""
+        if self.truth is None or not np.isfinite(reconstruction).all():
+            return self
+        return replace(self, aligned=alignment.align(reconstruction[self.region], self.truth))
 
     def as_record(self) -> dict[str, Any]:
         """Return the verdict as it stands in result.json."""
-        rows, columns = self.region
         return {
             "present": self.present,
             "reason": self.reason,
             "misfit": self.misfit,
-            "region_px": {
-                "rows": [rows.start, rows.stop],
-                "columns": [columns.start, columns.stop],
-            },
-            "nrmse": None if self.aligned is None else self.aligned.nrmse,
+            "region_px": self.region_px,
+            "nrmse": self.nrmse,
             "removed": None
             if self.aligned is None
             else {
@@ -59,8 +72,8 @@ class Verdict:
         }
 
 
-def judge(scan: Scan, reconstruction: np.ndarray) -> Verdict:
-    """Return the verdict on a reconstruction, complex (H, W).
+def find(scan: Scan) -> Verdict:
+    """Return whether a scan has a truth; nothing is beside it yet.
 
     The file's word is not taken: objectGuess is the truth if it predicts the frames to within
     shot noise.  Source: docs/adr/0006-the-child.md
@@ -83,7 +96,4 @@ def judge(scan: Scan, reconstruction: np.ndarray) -> Verdict:
             region,
         )
     reason = "objectGuess predicts the frames to within shot noise"
-    if not np.isfinite(reconstruction).all():
-        return Verdict(True, reason, misfit, region)
-    aligned = alignment.align(reconstruction[region], guess[region])
-    return Verdict(True, reason, misfit, region, aligned, guess[region])
+    return Verdict(True, reason, misfit, region, guess[region])

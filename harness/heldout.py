@@ -1,0 +1,101 @@
+"""Data kept from a reconstruction, to say without a truth when it has gone far enough. Pure numpy.
+
+Photons that are held out by chance, each with probability `share`, leave two independent Poisson
+scans of the same object: the model of the one, times share / (1 - share), predicts the other.
+Source: docs/adr/0018-recipes-and-stopping.md
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness import arrays, forward
+from harness.errors import InputInvalid
+from harness.recipe import FRAMES, PHOTONS
+
+# Apart from every other use of a job's seed.
+STREAM = 18
+# A deviance this near to the least is as good: the last such epoch is taken.
+TOLERANCE = 1.001
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """A scan in two parts.
+
+    by: "photons" or "frames".  share: asked for.
+    kept: float32 counts (m, N, N) that are reconstructed from.  kept_frames: int (m,), which.
+    held: float32 counts (k, N, N).  held_frames: int (k,).
+    """
+
+    by: str
+    share: float
+    kept: np.ndarray
+    kept_frames: np.ndarray
+    held: np.ndarray
+    held_frames: np.ndarray
+
+    @property
+    def brightness(self) -> float:
+        """How bright the whole scan is beside the part that is kept."""
+        return 1.0 / (1.0 - self.share) if self.by == PHOTONS else 1.0
+
+    @property
+    def held_brightness(self) -> float:
+        """How bright the held-out part is beside the part that is kept."""
+        return self.share / (1.0 - self.share) if self.by == PHOTONS else 1.0
+
+
+def split(counts: np.ndarray, share: float, by: str, seed: int) -> Split:
+    """Return a scan in two parts, the same for the same seed.
+
+    counts: float32 (n, N, N), photons.  by: "photons" where frames hold whole counts, otherwise
+    frames are held out, as for "frames".  Raises InputInvalid where there is no second frame.
+    """
+    rng = np.random.default_rng([STREAM, seed])
+    whole = np.rint(counts)
+    if by == PHOTONS and arrays.are_whole(counts.astype(np.float64)):
+        held = rng.binomial(whole.astype(np.int64), share)
+        every = np.arange(len(counts))
+        kept = (whole - held).astype(np.float32)
+        return Split(PHOTONS, share, kept, every, held.astype(np.float32), every)
+    if len(counts) < 2:
+        raise InputInvalid("one frame cannot be held out of one; take a recipe without held_out")
+    drawn = np.sort(rng.permutation(len(counts))[: math.ceil(share * len(counts))])
+    rest = np.setdiff1d(np.arange(len(counts)), drawn)
+    return Split(FRAMES, share, counts[rest], rest, counts[drawn], drawn)
+
+
+def deviance(
+    held: np.ndarray, brightness: float, probe: np.ndarray, object_: np.ndarray, corners: np.ndarray
+) -> float:
+    """Return the Poisson deviance of the held-out part, per photon of it.
+
+    held: counts (k, N, N).  brightness: `Split.held_brightness`.  probe: (modes, N, N), unitary, of
+    the part that is kept.  corners: (k, 2), of the held frames.  Infinite where a photon fell on
+    what the model leaves dark.  Source: docs/metrics.md, `poisson_deviance_per_photon`
+    """
+    scaled = probe * np.sqrt(brightness)
+    total = photons = 0.0
+    for frame, model in zip(held, forward.frames(scaled, object_, corners), strict=True):
+        lit = frame > 0
+        seen = frame[lit].astype(np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            total += 2 * float((seen * np.log(seen / model[lit])).sum() - seen.sum() + model.sum())
+        photons += float(seen.sum())
+    return total / photons if photons > 0 and np.isfinite(total) else math.inf
+
+
+def chosen(deviances: Sequence[float]) -> int:
+    """Return which epoch is delivered, counted from 1: the last that is as good as the best.
+
+    deviances: one an epoch, one at least; as good: within `TOLERANCE` times the least.  The last
+    epoch where none is finite.
+    """
+    bound = TOLERANCE * min(deviances)
+    good = [epoch for epoch, each in enumerate(deviances, 1) if each <= bound]
+    return good[-1] if good else len(deviances)
