@@ -82,12 +82,12 @@ def shot_noise_misfit(
 
 
 def starting_point(
-    scan: Scan, initial_object: str, mean_photons_per_frame: float | None = None
+    scan: Scan, initial_object: str, mean_photons: float | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the initial object (H, W) and the scaled probe (modes, N, N), complex64.
 
     initial_object: "flat" for ones, "guess" for the file's objectGuess (InputInvalid without one).
-    mean_photons_per_frame: what the probe is scaled to; by default the scan's.
+    mean_photons: per frame, what the probe is scaled to; by default the scan's.
     """
     if initial_object == "guess" and scan.object_guess is None:
         raise InputInvalid(f"{scan.path}: --initial-object guess, but there is no objectGuess")
