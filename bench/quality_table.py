@@ -19,6 +19,15 @@ WITHIN_OF_LIMIT = 2.0
 LIMIT_DOSES = (10000, 100000)
 LIMIT_VIEWS = ("baseline", "dense")
 NO_BAND = "-"
+ERROR_WORDS = """\
+NRMSE of the object over the box of the probe's centres, `@` the epoch. `chosen`: by held-out
+photons, without the truth; `best`: by the truth. In brackets the share of the box that two frames
+or more see: under 0.5 a cell **cannot be reconstructed**, its figures say how wrong it is, and no
+goal counts it."""
+LIMIT_WORDS = """\
+Phase error of what is delivered and its limit, both in the band that it resolves
+(docs/metrics.md). Time: of the processor, all epochs, with the scoring of held-out photons; start
+and metrics are the same for both and left out."""
 
 
 def said(cell: Cell) -> str:
@@ -113,12 +122,7 @@ def _errors(cells: Sequence[Cell]) -> list[str]:
     return [
         "## Error",
         "",
-        (
-            "NRMSE of the object over the box of the probe's centres, `@` the epoch. `chosen`: by "
-            "held-out photons, without the truth; `best`: by the truth. In brackets the share of the "
-            "box that two frames or more see: under 0.5 a cell **cannot be reconstructed**, its "
-            "figures say how wrong it is, and no goal counts it."
-        ),
+        ERROR_WORDS,
         "",
         *_table(heads, rows),
     ]
@@ -149,11 +153,7 @@ def _limits_and_times(cells: Sequence[Cell]) -> list[str]:
     return [
         "## Photon limit and time",
         "",
-        (
-            "Phase error of what is delivered and its limit, both in the band that it resolves "
-            "(docs/metrics.md). Time: of the processor, all epochs with their scoring; start, metrics "
-            "and pictures are the same for both and left out."
-        ),
+        LIMIT_WORDS,
         "",
         *_table(heads, rows),
     ]

@@ -28,8 +28,8 @@ from harness.design import StudyDesign
 from harness.model import CellKey
 
 SEEDS = {"object": 11, "scan": 12, "noise": 13, "reconstruction": 14}
-EMBEDDED = {"position_count": 700, "field_px": 272}
-CLOSE = {"position_count": 530, "field_px": 88}
+EMBEDDED = {"position_count": 350, "field_px": 192}
+CLOSE = {"position_count": 265, "field_px": 88}
 PHASE_FACTOR = 2.5
 CHIRP_PER_PX2 = 0.006
 CELLS = {
@@ -49,6 +49,7 @@ def main() -> None:
     candidates = tomllib.loads((REPOSITORY / "bench/candidates.toml").read_text(encoding="utf-8"))
     names = [JUDGE, *(name for name in names or candidates if name != JUDGE)]
     cells = [f"{scene} {view} {dose:.0e}" for scene in CELLS for dose, view in CELLS[scene]]
+    cells = [words.replace("e+0", "e") for words in cells]
     print(f"| candidate | {' | '.join(cells)} | chosen | best | time |")
     print("| --- " * (len(cells) + 4) + "|")
     with scratch() as folder:
