@@ -7,13 +7,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import canonical, files, heldout, provenance, quality, recipefile
 from harness.jobs import arguments, epochs, intake, ptychi_lsqml, truth, work
+
+if TYPE_CHECKING:
+    from ptychi.api.task import PtychographyTask
 
 
 @dataclass(frozen=True)
@@ -93,16 +96,34 @@ def kept(recipe: str | Path, npz: Path, seed: int, folder: Path) -> Trial:
 
 def run(recipe: str | Path, npz: Path, seed: int, *, measured: bool = False) -> Trial:
     """Reconstruct an input; nothing is written.  recipe: a name, or a TOML or JSON file."""
-    argv = ["--input-npz", str(npz), "--output-dir", "none", "--recipe", str(recipe)]
-    request = arguments.parse([*argv, "--seed", str(seed), "--device", "cpu"])
-    scan, asked = intake.read(request.input_npz), ptychi_lsqml._recipe(request)
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        plan = work.make(scan, asked, request.seed, truth.find(scan))
-        task = ptychi_lsqml._task(request, plan)
+    with quiet():
+        plan, task = start(recipe, npz, seed)
         history, cpu_s = _timed(task, plan)
-    named = {name: asked[name] for name in ("name", "version")} | {"sha256": _digest(asked)}
-    metrics = _metrics(scan, plan, history) if measured else None
+    named = {name: plan.recipe[name] for name in ("name", "version")}
+    named["sha256"] = _digest(plan.recipe)
+    metrics = _metrics(plan, history) if measured else None
     return Trial(named, history.deviances, history.errors, cpu_s, history.failure, metrics)
+
+
+def start(
+    recipe: str | Path, npz: Path, seed: int, device: str = "cpu"
+) -> tuple[work.Work, PtychographyTask]:
+    """Return a child's plan and pty-chi's task, nothing run yet.
+
+    Raises InputInvalid where the input cannot serve or the device is not there.
+    """
+    argv = ["--input-npz", str(npz), "--output-dir", "none", "--recipe", str(recipe)]
+    request = arguments.parse([*argv, "--seed", str(seed), "--device", device])
+    scan = intake.read(request.input_npz)
+    plan = work.make(scan, ptychi_lsqml._recipe(request), request.seed, truth.find(scan))
+    return plan, ptychi_lsqml._task(request, plan)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep a child's words off the terminal."""
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
 
 
 def variant(base: str, changes: Mapping[str, Any], path: Path) -> Path:
@@ -125,7 +146,7 @@ def variant(base: str, changes: Mapping[str, Any], path: Path) -> Path:
     return path
 
 
-def _timed(task: Any, plan: work.Work) -> tuple[epochs.History, list[float]]:
+def _timed(task: PtychographyTask, plan: work.Work) -> tuple[epochs.History, list[float]]:
     """Run all epochs, and return the time spent up to the end of each."""
     stopwatch, ends_s = Stopwatch(), []
     run_epoch, watch = stopwatch.around(task.run), plan.watch()
@@ -145,8 +166,8 @@ def _digest(asked: Mapping[str, Any]) -> str:
     return canonical.digest({key: asked[key] for key in asked if key != "source_sha256"})
 
 
-def _metrics(scan: intake.Scan, plan: work.Work, history: epochs.History) -> Mapping[str, Any]:
-    state = history.delivered or history.final
+def _metrics(plan: work.Work, history: epochs.History) -> Mapping[str, Any]:
+    state, scan = history.delivered or history.final, plan.scan
     assert state is not None
     frames = quality.Frames(scan.counts, scan.probe, scan.corners, scan.object_guess)
     return quality.measure(frames, state.object_, plan.whole(state.probe))
