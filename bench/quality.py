@@ -11,29 +11,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from bench import quality_plot, quality_table, trial
+from bench.quality_table import Cell
 from bench.timing import REPOSITORY
-from bench.trial import Trial
 from harness import alignment, layout, matrix, prepare, provenance, reconstructible, studyfile
 from harness.jobs import intake
-from harness.model import CellKey
 from harness.reconstructible import Coverage
 
 KEPT = REPOSITORY / "tmp" / "bench"
 SEED, DEFAULT = "seed", "default"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One input, whether it can be reconstructed, and what both recipes made of it."""
-
-    key: CellKey
-    coverage: Coverage
-    seed: Trial
-    default: Trial
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from bench.quality import Cell
+    from bench.quality_table import Cell
 
 COLOURS = ("tab:red", "tab:orange", "tab:blue")
 STYLES = {"seed": "--", "default": "-"}

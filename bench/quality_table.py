@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from bench.timing import REPOSITORY
+from bench.trial import Trial
 from harness import provenance
-
-if TYPE_CHECKING:
-    from bench.quality import Cell
-    from bench.trial import Trial
+from harness.model import CellKey
+from harness.reconstructible import Coverage
 
 TIME_SHARE = 1 / 5
 WITHIN_OF_BEST = 1.05
@@ -28,6 +28,16 @@ LIMIT_WORDS = """\
 Phase error of what is delivered and its limit, both in the band that it resolves
 (docs/metrics.md). Time: of the processor, all epochs, with the scoring of held-out photons; start
 and metrics are the same for both and left out."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One input, whether it can be reconstructed, and what both recipes made of it."""
+
+    key: CellKey
+    coverage: Coverage
+    seed: Trial
+    default: Trial
 
 
 def said(cell: Cell) -> str:

@@ -2,9 +2,10 @@
 
     .venv/bin/python -m bench.search [NAME ...]
 
-Two scenes: the embedded one with other seeds and fewer frames, and a "close" one, with phases that
-wrap, a probe that fills the detector, and frames that lie much closer.  Each candidate of
-bench/candidates.toml runs on each cell.  A row has, for each cell, the error of the epoch that
+Two scenes of frames half as wide, at a quarter of the photons, so that each pixel of detector and
+object sees as many as in the study: the embedded one with other seeds, and a "close" one, with
+phases that wrap, a probe that fills the detector, and frames that lie much closer.  Each candidate
+of bench/candidates.toml runs on each cell.  A row has, for each cell, the error of the epoch that
 held-out photons choose (and which), and over all cells the geometric mean of that error over
 `default`'s, the same of the least error, and of the time.
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 import argparse
 import math
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,16 +27,15 @@ from bench.trial import Trial
 from harness import base, layout, prepare, studyfile
 from harness.design import StudyDesign
 from harness.model import CellKey
+from harness.prepare import PreparedInputs
 
 SEEDS = {"object": 11, "scan": 12, "noise": 13, "reconstruction": 14}
-EMBEDDED = {"position_count": 350, "field_px": 192}
-CLOSE = {"position_count": 265, "field_px": 88}
+DOSES_PHOTONS = (250, 25000)
+EMBEDDED = {"frame_px": 32, "position_count": 350, "field_px": 96}
+CLOSE = {"frame_px": 32, "position_count": 265, "field_px": 44}
 PHASE_FACTOR = 2.5
-CHIRP_PER_PX2 = 0.006
-CELLS = {
-    "embedded": ((1000, "dense"), (100000, "dense"), (1000, "baseline"), (100000, "baseline")),
-    "close": ((1000, "baseline"), (100000, "baseline")),
-}
+CHIRP_PER_PX2 = 0.012
+CELLS = {"embedded": ("dense", "baseline"), "close": ("baseline",)}
 SPLIT = "train"
 JUDGE = "default"
 
@@ -48,13 +48,13 @@ def main() -> None:
     names = parser.parse_args().names
     candidates = tomllib.loads((REPOSITORY / "bench/candidates.toml").read_text(encoding="utf-8"))
     names = [JUDGE, *(name for name in names or candidates if name != JUDGE)]
-    cells = [f"{scene} {view} {dose:.0e}" for scene in CELLS for dose, view in CELLS[scene]]
-    cells = [words.replace("e+0", "e") for words in cells]
+    cells = [f"{scene} {view} {dose:g}" for scene, view, dose in _cells()]
     print(f"| candidate | {' | '.join(cells)} | chosen | best | time |")
     print("| --- " * (len(cells) + 4) + "|")
     with scratch() as folder:
         root = Path(folder)
-        scans = [path for scene in CELLS for path in _inputs(scene, root)]
+        designs = {scene: _prepare(scene, root) for scene in CELLS}
+        scans = [_input(*designs[scene], view, dose) for scene, view, dose in _cells()]
         judge: list[Trial] = []
         for name in names:
             recipe = trial.variant(JUDGE, candidates[name], root / f"{name}.json")
@@ -63,18 +63,27 @@ def main() -> None:
             print(_row(name, found, judge), flush=True)
 
 
-def _inputs(scene: str, root: Path) -> Iterator[Path]:
+def _cells() -> list[tuple[str, str, int]]:
+    return [
+        (scene, view, dose) for scene in CELLS for view in CELLS[scene] for dose in DOSES_PHOTONS
+    ]
+
+
+def _prepare(scene: str, root: Path) -> tuple[StudyDesign, PreparedInputs]:
     study = studyfile.load()
     preset = replace(study.presets["default"], **{"embedded": EMBEDDED, "close": CLOSE}[scene])
-    design = replace(study, seeds=SEEDS, presets={"default": preset})
+    design = replace(study, seeds=SEEDS, doses_photons=DOSES_PHOTONS, presets={preset.name: preset})
     given = None
     if scene == "close":
         given = root / "close.npz"
         given.write_bytes(prepare.npz_bytes(_close(design)))
-    made = prepare.prepare_inputs(design, "default", root / scene, given, say=len)
-    for dose, view in CELLS[scene]:
-        key = CellKey(dose, view, SPLIT)
-        yield Path(layout.input_npz(key, design.view(view), made.phase_c_root, made.phase_d_root))
+    return design, prepare.prepare_inputs(design, preset.name, root / scene, given, say=len)
+
+
+def _input(design: StudyDesign, made: PreparedInputs, view: str, dose_photons: int) -> Path:
+    key = CellKey(dose_photons, view, SPLIT)
+    roots = made.phase_c_root, made.phase_d_root
+    return Path(layout.input_npz(key, design.view(view), *roots))
 
 
 def _close(design: StudyDesign) -> dict[str, np.ndarray]:
