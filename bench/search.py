@@ -36,6 +36,7 @@ CLOSE = {"frame_px": 32, "position_count": 265, "field_px": 44}
 PHASE_FACTOR = 2.5
 CHIRP_PER_PX2 = 0.012
 CELLS = {"embedded": ("dense", "baseline"), "close": ("baseline",)}
+KEPT = REPOSITORY / "tmp" / "bench" / "search"
 SPLIT = "train"
 JUDGE = "default"
 
@@ -58,7 +59,7 @@ def main() -> None:
         judge: list[Trial] = []
         for name in names:
             recipe = trial.variant(JUDGE, candidates[name], root / f"{name}.json")
-            found = [trial.run(recipe, npz, SEEDS["reconstruction"]) for npz in scans]
+            found = [_try(recipe, npz) for npz in scans]
             judge = judge or found
             print(_row(name, found, judge), flush=True)
 
@@ -99,6 +100,10 @@ def _close(design: StudyDesign) -> dict[str, np.ndarray]:
         "xcoords": positions[:, 1],
         "ycoords": positions[:, 0],
     }
+
+
+def _try(recipe: Path, npz: Path) -> Trial:
+    return trial.kept(recipe, npz, SEEDS["reconstruction"], KEPT, measured=False)
 
 
 def _row(name: str, found: Sequence[Trial], judge: Sequence[Trial]) -> str:

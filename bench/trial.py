@@ -82,14 +82,14 @@ def on_one_core(module: str) -> None:
         raise SystemExit(subprocess.call(argv, env=provenance.child_environment()))
 
 
-def kept(recipe: str | Path, npz: Path, seed: int, folder: Path) -> Trial:
-    """Return a trial with its metrics, from the folder if it was made there before."""
+def kept(recipe: str | Path, npz: Path, seed: int, folder: Path, *, measured: bool = True) -> Trial:
+    """Return a trial, from the folder if it was made there before."""
     asked = recipefile.load(recipe)
     del asked["source_sha256"]
     made_of = {"recipe": asked, "input": files.sha256_file(npz), "seed": seed}
     path = folder / f"{canonical.digest(made_of)[:16]}.json"
     if not path.is_file():
-        done = asdict(run(recipe, npz, seed, measured=True))
+        done = asdict(run(recipe, npz, seed, measured=measured))
         files.write_json(path, done)
     return Trial(**canonical.parse(path.read_bytes()))
 
