@@ -48,6 +48,8 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="of candidates; default: all")
     names = parser.parse_args().names
     candidates = tomllib.loads((REPOSITORY / "bench/candidates.toml").read_text(encoding="utf-8"))
+    if unknown := [name for name in names if name not in candidates]:
+        parser.error(f"no candidate {', '.join(unknown)}; there are {', '.join(candidates)}")
     names = [JUDGE, *(name for name in names or candidates if name != JUDGE)]
     cells = [f"{scene} {view} {dose:g}" for scene, view, dose in _cells()]
     print(f"| candidate | {' | '.join(cells)} | chosen | best | time |")
