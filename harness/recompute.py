@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import layout, png
+from harness import layout, png, stopping
 from harness.model import Finding
 from harness.rules import finding
 from harness.wording import counted, said
@@ -26,12 +26,14 @@ RECOMPUTED, COMPARED, NOT_SEEN = "recomputed", "compared", "not_seen"
 INPUT = "input"
 _OBJECT = ("object", "positions_x_px", "positions_y_px")
 DRAWN_FROM: Mapping[str, tuple[str, ...]] = {
-    "loss.png": ("loss_per_epoch",),
+    "loss.png": (stopping.LOSSES, stopping.DEVIANCES, stopping.ERRORS),
     "object_amplitude.png": _OBJECT,
     "object_phase.png": _OBJECT,
     "probe.png": ("probe",),
     "truth_comparison.png": ("object", INPUT),
 }
+# Not every job has these.
+WHERE_PRESENT = (stopping.DEVIANCES, stopping.ERRORS)
 # Of a hub as a whole; `verify` derives these again from its records.
 OF_A_HUB: Mapping[str, str] = {
     "files": "every file has the digest that the seal says",
@@ -92,6 +94,15 @@ class TruthError:
 
     nrmse: float
     region_px: Mapping[str, Sequence[int]]
+
+
+def drawn_from(name: str, known: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the sources of a picture with their digests, of those known; {} for no picture."""
+    return {
+        source: known.get(source)
+        for source in DRAWN_FROM.get(name, ())
+        if source in known or source not in WHERE_PRESENT
+    }
 
 
 def check_job(folder: str, attestation: Record, left: Left) -> tuple[Finding, ...]:
@@ -247,7 +258,7 @@ def _pictures(
     known = {name: array["sha256"] for name, array in there.items()}
     known[INPUT] = attestation["input"]["sha256"]
     for name, data in sorted(pictures.items()):
-        needed = {source: known.get(source) for source in DRAWN_FROM.get(name, ())}
+        needed = drawn_from(name, known)
         try:
             stated = json.loads(png.texts(data).get(png.SOURCES, "{}"))
         except ValueError as error:

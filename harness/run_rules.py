@@ -40,6 +40,8 @@ RULES: dict[str, Rule] = {
     "attest.settings": Rule(
         "the options at work are the recipe's, and pty-chi's defaults else", "mend the child"
     ),
+    "attest.stop": Rule("the epoch is chosen by the rule asked for", "mend the child"),
+    "attest.held-out": Rule("the share asked for is held out, by the seed", "mend the child"),
     "attest.algorithm": Rule("the algorithm asked for ran", "mend the child, run the job again"),
     "attest.epochs": Rule("all epochs asked for ran", "mend the child, run the job again"),
     "attest.input": Rule("the input described is the input read", "keep inputs still during a run"),

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import harness
-from harness import arrays, provenance, quality, recipe
+from harness import arrays, provenance, quality, recipe, stopping
 
 if TYPE_CHECKING:
     from harness.jobs.arguments import Request
@@ -55,7 +55,8 @@ class Run:
     options: dotted path -> (pty-chi's default, value used), where they differ.
     object_: complex64 (H, W), of the epoch that is delivered.  positions: (n,), object pixels.
     probe: complex64 (modes, N, N) in the files' unitary convention, sqrt(photons), as bright as
-    the whole scan.
+    the whole scan.  final_probe: the same after the last epoch.
+    determinism: which conditions of repeating held.  held_out: what was, None for nothing.
     """
 
     reconstructor: str
@@ -76,6 +77,9 @@ class Run:
     device: str
     device_name: str
     threads: int
+    determinism: Mapping[str, bool]
+    held_out: Mapping[str, Any] | None
+    final_probe: np.ndarray
     warnings: tuple[str, ...]
 
     @property
@@ -84,18 +88,27 @@ class Run:
         return tuple(self.history.losses)
 
     @property
+    def delivered_epoch(self) -> int:
+        """The epoch whose object and probe these are."""
+        return (self.history.delivered or self.history.final).epoch
+
+    @property
     def failure(self) -> str | None:
         """Why the run failed, if it did."""
         return self.history.failure
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what reconstruction.npz holds, by name."""
+        last = {stopping.FINAL_OBJECT: self.history.final.object_}
+        last[stopping.FINAL_PROBE] = self.final_probe
+        series = self.history.series.named()
         return {
             "object": self.object_,
             "probe": self.probe,
-            "loss_per_epoch": np.array(self.losses, dtype=np.float64),
+            **{name: np.array(values, dtype=np.float64) for name, values in series.items()},
             "positions_x_px": self.positions_x_px,
             "positions_y_px": self.positions_y_px,
+            **(last if self.recipe["stop"] == recipe.HELD_OUT else {}),
         }
 
     @property
@@ -148,7 +161,7 @@ def read_off(
     """Return what pty-chi's task says of itself after its epochs."""
     import torch
 
-    from harness.jobs import settings
+    from harness.jobs import determinism, settings
 
     reconstructor = task.reconstructor
     device = task.get_data("object").device.type
@@ -176,6 +189,9 @@ def read_off(
         if device == "cuda"
         else provenance.host()["processor"],
         threads=torch.get_num_threads(),
+        determinism=determinism.read_off(task, work.seed),
+        held_out=work.held_out_part,
+        final_probe=work.whole(history.final.probe),
         warnings=gathered,
     )
 
@@ -249,12 +265,14 @@ def record(
         "probe_modes": len(run.probe),
         "position_origin_px": list(run.position_origin_px),
         "loss": _loss(run.losses),
+        "stopping": _stopping(run),
         "truth": verdict.as_record(),
         "metrics": measured,
         "arrays": {name: arrays.identity(values) for name, values in run.arrays().items()},
         "outputs": files,
         "device": {"requested": request.device, "used": run.device, "name": run.device_name},
         "threads": run.threads,
+        "determinism": dict(run.determinism),
         "versions": _versions(),
         "warnings": list(run.warnings),
         **_cost(clock),
@@ -266,6 +284,13 @@ def quality_of(run: Run, scan: Scan, verdict: Verdict) -> dict[str, Any]:
     truth = scan.object_guess if verdict.present else None
     frames = quality.Frames(scan.counts, scan.probe, scan.corners, truth, scan.pixel_size_m)
     return quality.measure(frames, run.object_, run.probe)
+
+
+def _stopping(run: Run) -> dict[str, Any] | None:
+    # The scores of a failed run may be NaN; JSON has none, and nothing was chosen by them.
+    if run.failure:
+        return None
+    return stopping.record(run.recipe["stop"], run.history.series, run.held_out)
 
 
 def _loss(losses: tuple[float, ...]) -> dict[str, Any]:

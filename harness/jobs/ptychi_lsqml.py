@@ -89,13 +89,12 @@ def _task(request: Request, plan: Work) -> Any:
     """Return pty-chi's task, built and seeded, nothing run yet."""
     import torch
 
-    from harness.jobs import modes
+    from harness.jobs import determinism, modes
 
     require_torch(torch.__version__)
     device = choose_device(request.device, torch.cuda.is_available())
     print(f"device {device} (asked for {request.device}), threads {request.threads}")
-    torch.set_num_threads(request.threads)
-    torch.manual_seed(request.seed)
+    determinism.enforce(request.threads, request.seed)
 
     from ptychi.api.task import PtychographyTask
 
@@ -109,8 +108,7 @@ def _task(request: Request, plan: Work) -> Any:
         probe_position_y_px=plan.scan.positions_y_px[plan.frames].astype("float32"),
         opr_mode_weights_data=weights,
     )
-    # pty-chi's own seed does not reach the loader that draws the minibatches.
-    task.reconstructor.dataloader.generator.manual_seed(request.seed)
+    determinism.seed_loader(task, request.seed)
     return task
 
 
