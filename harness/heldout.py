@@ -45,9 +45,9 @@ class Split:
         return 1.0 / (1.0 - self.share) if self.by == PHOTONS else 1.0
 
     @property
-    def held_brightness(self) -> float:
-        """How bright the held-out part is beside the part that is kept."""
-        return self.share / (1.0 - self.share) if self.by == PHOTONS else 1.0
+    def held_share(self) -> float:
+        """How bright the held-out part is beside the whole scan, frame by frame."""
+        return self.share if self.by == PHOTONS else 1.0
 
 
 def split(counts: np.ndarray, share: float, by: str, seed: int) -> Split:
@@ -70,18 +70,17 @@ def split(counts: np.ndarray, share: float, by: str, seed: int) -> Split:
     return Split(FRAMES, share, counts[rest], rest, counts[drawn], drawn)
 
 
-def deviance(
-    held: np.ndarray, brightness: float, probe: np.ndarray, object_: np.ndarray, corners: np.ndarray
-) -> float:
-    """Return the Poisson deviance of the held-out part, per photon of it.
+def deviance(split: Split, probe: np.ndarray, object_: np.ndarray, corners: np.ndarray) -> float:
+    """Return the Poisson deviance of the held-out part from a model, per photon of it.
 
-    held: counts (k, N, N).  brightness: `Split.held_brightness`.  probe: (modes, N, N), unitary, of
-    the part that is kept.  corners: (k, 2), of the held frames.  Infinite where a photon fell on
-    what the model leaves dark.  Source: docs/metrics.md, `poisson_deviance_per_photon`
+    probe: (modes, N, N), unitary, as bright as the whole scan.  object_: complex (H, W).
+    corners: int (n, 2), of every frame.  Infinite where a photon fell on what the model leaves
+    dark.  Source: docs/metrics.md, `poisson_deviance_per_photon`
     """
-    scaled = probe * np.sqrt(brightness)
+    scaled = probe * np.sqrt(split.held_share)
+    models = forward.frames(scaled, object_, corners[split.held_frames])
     total = photons = 0.0
-    for frame, model in zip(held, forward.frames(scaled, object_, corners), strict=True):
+    for frame, model in zip(split.held, models, strict=True):
         lit = frame > 0
         seen = frame[lit].astype(np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -60,6 +60,13 @@ RULES: dict[str, Rule] = {
     "hub.returncode": Rule("log and manifest say the same return code", "get the hub again"),
     "recompute.arrays": Rule("the arrays are those that the child attests", "get the hub again"),
     "recompute.loss": Rule("the losses attested are those in the arrays", "trust the arrays"),
+    "recompute.stopping": Rule(
+        "the delivered epoch and its scores follow from those of each epoch", "trust the arrays"
+    ),
+    "recompute.held-out": Rule(
+        "the held-out part follows from input and seed, its score from the arrays",
+        "trust the arrays",
+    ),
     "recompute.object": Rule(
         "object and probe are finite, of the shape attested", "get the hub again"
     ),

@@ -15,7 +15,11 @@ from harness import heldout, recipe
 LOSSES = "loss_per_epoch"
 DEVIANCES = "held_out_deviance_per_epoch"
 ERRORS = "truth_nrmse_per_epoch"
-FINAL_OBJECT, FINAL_PROBE = "final_object", "final_probe"
+NAMES = (LOSSES, DEVIANCES, ERRORS)
+# What the last epoch left, kept beside what is delivered where a rule chooses that.
+FINAL = FINAL_OBJECT, FINAL_PROBE = "final_object", "final_probe"
+# What `record` adds to the facts of the held-out part.
+SCORES = ("least_epoch", "deviance_per_epoch")
 
 Numbers = Sequence[float]
 
@@ -34,7 +38,7 @@ class Series:
 
     def named(self) -> dict[str, Numbers]:
         """Return the series that there are, by their names in reconstruction.npz."""
-        named = {LOSSES: self.losses, DEVIANCES: self.deviances, ERRORS: self.errors}
+        named = dict(zip(NAMES, (self.losses, self.deviances, self.errors), strict=True))
         return {name: values for name, values in named.items() if len(values) or name == LOSSES}
 
 

@@ -59,9 +59,8 @@ class Work:
 
     def _deviance(self, state: epochs.State) -> float:
         assert self.split is not None
-        corners = self.scan.corners[self.split.held_frames]
-        brightness = self.split.held_brightness
-        return heldout.deviance(self.split.held, brightness, state.probe, state.object_, corners)
+        probe = self.whole(state.probe)
+        return heldout.deviance(self.split, probe, state.object_, self.scan.corners)
 
     def _error(self, state: epochs.State) -> float:
         return self.reference.beside(state.object_).nrmse
