@@ -19,8 +19,8 @@ from harness.recipe import FRAMES, PHOTONS
 
 # Apart from every other use of a job's seed.
 STREAM = 18
-# A deviance this near to the least is as good: the last such epoch is taken.
-TOLERANCE = 1.001
+# Epochs on either side that an epoch's deviance is averaged with.
+REACH = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,12 +89,27 @@ def deviance(split: Split, probe: np.ndarray, object_: np.ndarray, corners: np.n
     return total / photons if photons > 0 and np.isfinite(total) else math.inf
 
 
-def chosen(deviances: Sequence[float]) -> int:
-    """Return which epoch is delivered, counted from 1: the last that is as good as the best.
+def smoothed(deviances: Sequence[float]) -> list[float]:
+    """Return the mean of each epoch's deviance and its neighbours', fewer at both ends.
 
-    deviances: one an epoch, one at least; as good: within `TOLERANCE` times the least.  The last
-    epoch where none is finite.
+    Batches drawn at random make an object, and so its deviance, waver from epoch to epoch.
     """
-    bound = TOLERANCE * min(deviances)
-    good = [epoch for epoch, each in enumerate(deviances, 1) if each <= bound]
-    return good[-1] if good else len(deviances)
+    last = len(deviances)
+    windows = (deviances[max(0, at - REACH) : min(last, at + REACH + 1)] for at in range(last))
+    return [math.fsum(window) / len(window) for window in windows]
+
+
+def chosen(deviances: Sequence[float]) -> int:
+    """Return which epoch is delivered, counted from 1: that of the least smoothed deviance.
+
+    deviances: one an epoch, one at least.
+    """
+    values = smoothed(deviances)
+    return values.index(min(values)) + 1
+
+
+def possible(deviances: Sequence[float]) -> set[int]:
+    """Return the epochs so far, counted from 1, that may still be chosen when more follow."""
+    settled = smoothed(deviances)[: max(0, len(deviances) - REACH)]
+    best = {settled.index(min(settled)) + 1} if settled else set()
+    return best | set(range(len(settled) + 1, len(deviances) + 1))

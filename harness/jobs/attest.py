@@ -90,7 +90,7 @@ class Run:
     @property
     def delivered_epoch(self) -> int:
         """The epoch whose object and probe these are."""
-        return (self.history.delivered or self.history.final).epoch
+        return self.history.delivered(self.recipe["stop"]).epoch
 
     @property
     def failure(self) -> str | None:
@@ -166,7 +166,7 @@ def read_off(
     reconstructor = task.reconstructor
     device = task.get_data("object").device.type
     origin = task.object.pos_origin_coords.cpu().numpy()
-    kept = history.delivered or history.final
+    kept = history.delivered(work.recipe["stop"])
     x_px, y_px = _positions(task, work)
     return Run(
         reconstructor=type(reconstructor).__name__,

@@ -32,15 +32,21 @@ class History:
 
     losses: the mean over an epoch's batches, each before its update.  deviances: held-out, empty
     where nothing is held out.  errors: against the truth, empty where there is none.
-    delivered: the state after the epoch that is delivered.  final: after the last one.
+    states: after the epochs that may be delivered, by epoch.  final: after the last one.
     """
 
     losses: list[float] = field(default_factory=list)
     deviances: list[float] = field(default_factory=list)
     errors: list[float] = field(default_factory=list)
-    delivered: State | None = None
+    states: dict[int, State] = field(default_factory=dict)
     final: State | None = None
     failure: str | None = None
+
+    def delivered(self, rule: str) -> State:
+        """Return the state that is delivered; after a failure, the last one."""
+        if self.failure:
+            return self.final
+        return self.states[stopping.delivered_epoch(rule, self.series)]
 
     @property
     def series(self) -> stopping.Series:
@@ -93,8 +99,9 @@ def _score(history: History, watch: Watch) -> str | None:
             values.append(score(state))
             if not math.isfinite(values[-1]):
                 return f"a score is {values[-1]} at epoch {state.epoch}"
-    if stopping.delivered_epoch(watch.rule, history.series) == state.epoch:
-        history.delivered = state
+    history.states[state.epoch] = state
+    needed = stopping.still_needed(watch.rule, history.series)
+    history.states = {epoch: history.states[epoch] for epoch in needed}
     return None
 
 
