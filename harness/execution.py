@@ -18,6 +18,7 @@ from harness import (
     manifest,
     matrix,
     provenance,
+    recipe,
     resources,
     rules,
 )
@@ -274,6 +275,7 @@ def child_argv(job: ReconstructionJob) -> list[str]:
         "--input-npz": job.input_npz,
         "--output-dir": job.output_dir,
         "--recipe": str(Path(job.output_dir) / layout.RECIPE),
+        "--recipe-sha256": recipe.digest(job.settings.recipe),
         "--seed": job.settings.seed,
         "--device": job.settings.device,
     }

@@ -23,6 +23,7 @@ class Request:
     input_npz: str
     output_dir: str
     recipe: str
+    recipe_sha256: str | None
     num_epochs: int | None
     batch_size: int | None
     initial_object: str | None
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--input-npz", required=True, help="a DATA-001 file")
     parser.add_argument("--output-dir", required=True, help="a folder without a result.json")
     parser.add_argument("--recipe", default="default", help="of recipes/, or a TOML or JSON file")
+    parser.add_argument("--recipe-sha256", metavar="SHA256", help="of what it must say in the end")
     parser.add_argument("--num-epochs", type=_whole(1), help="in place of the recipe's")
     parser.add_argument("--batch-size", type=_whole(1), help="in place of the recipe's")
     parser.add_argument(

@@ -66,7 +66,11 @@ def _recipe(request: Request) -> dict[str, Any]:
 
     loaded = recipefile.load(request.recipe)
     probe = request.probe or loaded.get("probe", recipe.GIVEN)
-    return recipe.resolve(loaded, probe, request.in_place_of_the_recipe)
+    asked = recipe.resolve(loaded, probe, request.in_place_of_the_recipe)
+    digest = recipe.digest(asked)
+    if request.recipe_sha256 not in (None, digest):
+        raise InputInvalid(f"recipe {request.recipe} has sha256 {digest}, another was asked for")
+    return asked
 
 
 def choose_device(requested: str, cuda_is_there: bool) -> str:

@@ -39,7 +39,8 @@ def test_cli_executes_selected_jobs(made_inputs, tmp_path, program, monkeypatch,
         execution, "child_argv", lambda job: real_argv(replace(job, program=stand_in))
     )
     root = tmp_path / "artifacts"
-    words = ("--dose", "1000", "--view", "dense", "--num-epochs", "2")
+    # The child that stands in holds nothing out.
+    words = ("--dose", "1000", "--view", "dense", "--recipe", "seed", "--num-epochs", "2")
     dry = tmp_path / "dry"
     assert reconstruction.main(command(made_inputs, dry, *words, "--dry-run")) == 0
 

@@ -43,7 +43,7 @@ def write(path, arrays):
 def test_the_recipe_decides_what_the_command_leaves_open():
     request = arguments.parse(NEEDED)
     assert request == arguments.Request(
-        "in.npz", "out", "default", None, None, None, None, None, 0, "auto", threads=1
+        "in.npz", "out", "default", None, None, None, None, None, None, 0, "auto", threads=1
     )
     assert request.in_place_of_the_recipe == {}
 

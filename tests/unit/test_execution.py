@@ -73,7 +73,8 @@ def test_without_the_child_s_packages_a_real_run_is_refused_before_it_writes(
 ):
     monkeypatch.setattr(model, "CHILD_NEEDS", ("numpy", "no_such_package", "nor_this"))
     roots = matrix.Roots(made_inputs / "phase_c", made_inputs / "phase_d", tmp_path / "out")
-    request = execution.Request(design, roots, matrix.check_filters(design, {}))
+    filters = matrix.check_filters(design, {})
+    request = execution.Request(design, roots, filters, settings_by())
     with pytest.raises(InputInvalid) as caught:
         execution.execute(request)
     said = f"POLICY-001: no no_such_package, nor_this in {sys.executable}"
