@@ -149,8 +149,8 @@ _plainly = schemas.check
 
 
 @functools.cache
-def _checked(text: bytes, name: str, where: str) -> tuple[Finding, ...]:
-    return _plainly(json.loads(text), resources.schema(name), name=name, where=where)
+def _checked(text: bytes, name: str, where: str, **options: bool) -> tuple[Finding, ...]:
+    return _plainly(json.loads(text), resources.schema(name), name=name, where=where, **options)
 
 
 @contextmanager
@@ -158,10 +158,10 @@ def schemas_asked_once() -> Iterator[None]:
     """Remember how a document breaks its schema: hubs here differ in one file."""
 
     def check(
-        document: Any, schema: Mapping[str, Any], *, name: str, where: str
+        document: Any, schema: Mapping[str, Any], *, name: str, where: str, **options: bool
     ) -> tuple[Finding, ...]:
         assert schema is resources.schema(name)
-        return _checked(canonical.to_bytes(document), name, where)
+        return _checked(canonical.to_bytes(document), name, where, **options)
 
     schemas.check = check
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -28,6 +29,7 @@ EXAMPLES = resources.REPOSITORY / "tests" / "examples" / "valid"
 FILTERS = {"dry-run": {"dose": ("10",)}, "real-run": {"dose": ("10",), "split": ("train",)}}
 JOBS = ("dose_10/whole/train", "dose_10/thin/train")
 MANIFEST = f"real_run/{layout.MANIFEST}"
+DRY_MANIFEST = f"cli/{layout.MANIFEST}"
 OWN_PLAN = f"{layout.PLAN}/{layout.MANIFEST}"
 MINUTES = {"green": 1, "dry-run": 2, "real-run": 3, "reproduce": 4, "mutation": 5}
 
@@ -38,7 +40,9 @@ def example(name: str) -> Any:
 
 def at(stage: str, second: float) -> str:
     """Return a time, `second` seconds after a stage began."""
-    return f"2026-01-01T00:0{MINUTES[stage]}:{second:06.3f}+00:00"
+    made = datetime(2026, 1, 1, tzinfo=UTC)
+    moment = made + timedelta(minutes=MINUTES[stage], seconds=second)
+    return moment.isoformat(timespec="milliseconds")
 
 
 @functools.cache
