@@ -27,6 +27,8 @@ from tests.attack.hubs import Hub
 
 EXAMPLES = resources.REPOSITORY / "tests" / "examples" / "valid"
 FILTERS = {"dry-run": {"dose": ("10",)}, "real-run": {"dose": ("10",), "split": ("train",)}}
+# What was planned for dose 10, and what was run.
+PLANNED = ("whole/train", "thin/train", "whole/test", "thin/test")
 JOBS = ("dose_10/whole/train", "dose_10/thin/train")
 MANIFEST = f"real_run/{layout.MANIFEST}"
 DRY_MANIFEST = f"cli/{layout.MANIFEST}"
@@ -49,6 +51,9 @@ def at(stage: str, second: float) -> str:
 def study() -> StudyDesign:
     views = (View("whole", "C", 2), View("thin", "D", 1, 0.5))
     return replace(studyfile.load(), doses_photons=(10, 200), splits=("train", "test"), views=views)
+
+
+INITIATIVE = study().initiative
 
 
 @functools.cache
