@@ -161,7 +161,7 @@ def schemas_asked_once() -> Iterator[None]:
         document: Any, schema: Mapping[str, Any], *, name: str, where: str, **options: bool
     ) -> tuple[Finding, ...]:
         assert schema is resources.schema(name)
-        return _checked(canonical.to_bytes(document), name, where, **options)
+        return _checked(canonical.to_line(document), name, where, **options)
 
     schemas.check = check
     try:
