@@ -25,7 +25,6 @@ TESTS = (
     "tests/unit/test_matrix.py",
     "tests/unit/test_manifest.py",
     "tests/unit/test_crosscheck.py",
-    "tests/unit/test_words.py",
     "tests/unit/test_contract_words.py",
     "tests/unit/test_contract.py",
     "tests/unit/test_verify_run.py",
