@@ -90,6 +90,7 @@ class ReconstructionSettings:
     seed: int = 0
     device: str = "auto"
     initial_object: str = "flat"
+    halves: str = "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.errors import UsageError
+from harness.halves import NONE, WAYS
 from harness.model import LARGEST_SEED
 
 ALGORITHM = "LSQML"
@@ -27,6 +28,7 @@ class Request:
     device: str
     initial_object: str
     threads: int
+    halves: str = NONE
 
 
 class _Parser(argparse.ArgumentParser):
@@ -63,6 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--threads", type=_whole(1), default=1, help="more than 1 costs repeatability"
+    )
+    parser.add_argument(
+        "--halves",
+        choices=WAYS,
+        default=NONE,
+        help="alternate: also reconstruct from every second frame and from the others, apart",
     )
     return parser
 

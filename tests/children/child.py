@@ -25,7 +25,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     for name in ("input-npz", "output-dir"):
         parser.add_argument(f"--{name}", type=Path)
-    for name in ("algorithm", "device", "initial-object"):
+    for name in ("algorithm", "device", "initial-object", "halves"):
         parser.add_argument(f"--{name}")
     for name in ("num-epochs", "batch-size", "seed"):
         parser.add_argument(f"--{name}", type=int)
