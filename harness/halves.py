@@ -13,9 +13,9 @@ import numpy as np
 
 from harness import forward, frc, metrics, registration
 from harness.errors import InputInvalid
+from harness.model import HALVES
 
-NONE, ALTERNATE = "none", "alternate"
-WAYS = (NONE, ALTERNATE)
+NONE, ALTERNATE = HALVES
 # Arrays of reconstruction.npz: the objects, each from one half of the frames.
 OBJECTS = ("object_half_a", "object_half_b")
 NEEDED = (*OBJECTS, "probe", "positions_x_px", "positions_y_px")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness import terminal
 from harness.errors import UsageError
-from harness.model import LARGEST_SEED, ReconstructionJob, ReconstructionSettings
+from harness.model import HALVES, LARGEST_SEED, ReconstructionJob, ReconstructionSettings
 
 if TYPE_CHECKING:
     from harness.design import StudyDesign
@@ -39,7 +39,7 @@ OPTIONS = {
     "seed": None,
     "device": "auto",
     "initial_object": "flat",
-    "halves": "none",
+    "halves": HALVES[0],
 }
 
 
@@ -142,8 +142,8 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--initial-object", choices=("flat", "guess"), default="flat")
     parser.add_argument(
         "--halves",
-        choices=("none", "alternate"),
-        default="none",
+        choices=HALVES,
+        default=HALVES[0],
         help="alternate: also reconstruct from each half of the frames, and say how far they agree",
     )
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.errors import UsageError
-from harness.halves import NONE, WAYS
-from harness.model import LARGEST_SEED
+from harness.model import HALVES, LARGEST_SEED
 
 ALGORITHM = "LSQML"
 DEVICES = ("auto", "cpu", "cuda")
@@ -28,7 +27,7 @@ class Request:
     device: str
     initial_object: str
     threads: int
-    halves: str = NONE
+    halves: str = HALVES[0]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -68,8 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--halves",
-        choices=WAYS,
-        default=NONE,
+        choices=HALVES,
+        default=HALVES[0],
         help="alternate: also reconstruct from every second frame and from the others, apart",
     )
     return parser

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from harness import halves, terminal
+from harness import terminal
 from harness.errors import EXIT_FAILED, EXIT_OK, InputInvalid
 from harness.jobs import arguments
 
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _reconstruct(request: Request) -> int:
-    from harness import provenance
+    from harness import halves, provenance
     from harness.jobs import attest, intake, ms_ssim, outputs, truth
 
     clock = attest.Clock.start()
@@ -70,6 +70,8 @@ def _reconstruct(request: Request) -> int:
 
 def _with_halves(run: Run, request: Request, scan: Scan) -> Run:
     """Return the run with an object from each half of the frames, made as the run was."""
+    from harness import halves
+
     objects: list[np.ndarray] = []
     for name, frames in zip("ab", halves.split(len(scan.counts)), strict=True):
         print(f"half {name}: {len(frames)} of {len(scan.counts)} frames")

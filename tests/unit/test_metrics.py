@@ -167,10 +167,3 @@ def test_photons_where_the_model_is_dark_leave_no_finite_deviance():
     record = metrics.without_truth(counts, 0 * PROBE[None], OBJECT, CORNERS[:1])
     assert record["poisson_deviance_per_photon"] is None
     assert record["r_factor"] == 1
-
-
-def test_two_noisy_halves_correlate_less_than_two_clean_ones():
-    clean = metrics.between_halves(OBJECT + noise(5, 0.01), OBJECT + noise(6, 0.01), MASK)
-    noisy = metrics.between_halves(OBJECT + noise(5, 0.5), OBJECT + noise(6, 0.5), MASK)
-    assert clean.correlation.mean() > noisy.correlation.mean()
-    assert noisy.resolution_px > 1
