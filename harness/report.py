@@ -201,7 +201,8 @@ def _quality(rows: Sequence[Sequence[Any]]) -> Iterable[str]:
     yield (
         "Quality, against the truth where there is one, over the lit mask (docs/metrics.md). "
         "MS-SSIM: of the phase. Limit: what shot noise leaves of the phase error. In band: up to "
-        "the ring correlation's 1/2-bit resolution, a half period; without one, up to 1/2 cycle per pixel."
+        "the ring correlation's 1/2-bit resolution, a half period; without one, up to 1/2 cycle "
+        "per pixel."
     )
     head = ("dose", "view", "split", "NRMSE", "MS-SSIM", "phase error (rad)", "limit (rad)")
     in_band = ("error in band", "limit in band", "resolution (px)", "deviance per photon", "R")

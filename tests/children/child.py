@@ -63,9 +63,11 @@ def losses_of(options: argparse.Namespace) -> list[float]:
     return [1.0 / (epoch + 1) for epoch in range(options.num_epochs)]
 
 
-def misfit_of(path: Path) -> float:
+def misfit_of(path: Path) -> float | None:
     """Return sum (counts - model)^2 / sum model of an input's guesses, brought to its photons."""
     with np.load(path) as given:
+        if "objectGuess" not in given:
+            return None
         counts = given["diffraction"].astype(float) ** 2
         probe, truth = given["probeGuess"].astype(complex), given["objectGuess"].astype(complex)
         places = np.rint([given["ycoords"], given["xcoords"]]).astype(int).T
@@ -96,7 +98,8 @@ def attestation(options: argparse.Namespace, outputs: list[dict]) -> dict:
     ):
         document["options_changed"][f"reconstructor_options.{name}"]["used"] = used
     losses = losses_of(options)
-    document["truth"]["misfit"] = misfit_of(options.input_npz)
+    misfit = misfit_of(options.input_npz)
+    document["truth"] |= {"misfit": misfit, "present": misfit is not None}
     document["truth"]["region_px"] = {"rows": [1, SIDE_PX], "columns": [0, SIDE_PX]}
     document |= {
         "algorithm": options.algorithm,
