@@ -105,9 +105,9 @@ def strike(sound: Hub, attack: Attack, attacker: str) -> Hub:
     return struck
 
 
-def findings(struck: Hub) -> tuple[Finding, ...]:
-    """Return what verify says of a hub alone."""
-    return audit.examine(struck.entries(), struck.read).findings
+def findings(struck: Hub, inputs: audit.Inputs = audit.Inputs()) -> tuple[Finding, ...]:
+    """Return what verify says of a hub alone, or with its inputs at hand."""
+    return audit.examine(struck.entries(), struck.read, inputs).findings
 
 
 def against(struck: Hub, kept_seal: bytes) -> tuple[Finding, ...]:
