@@ -58,6 +58,7 @@ def test_the_defaults_are_the_fair_baseline():
         (["--seed", "4294967296"], "from 0 to 4294967295"),
         (["--device", "tpu"], "cuda"),
         (["--initial-object", "truth"], "guess"),
+        (["--halves", "random"], "alternate"),
         (["--threads", "0"], "at least 1"),
         (["--num-epoch", "3"], "unrecognized"),
     ],
