@@ -33,12 +33,12 @@ def prepare(options: argparse.Namespace) -> int:
 
 def import_(options: argparse.Namespace) -> int:
     """Convert a file of measured data to an input."""
-    from harness import foreign, importing, measured
+    from harness import foreign_hdf5, importing, scans
 
-    geometry = measured.Geometry(
+    geometry = scans.Geometry(
         options.pixel_size_m, options.energy_ev, options.distance_m, options.detector_pixel_m
     )
-    told = measured.Told(
+    told = scans.Told(
         frames=options.frames,
         zero_frequency=options.zero_frequency,
         axis_order=options.axis_order,
@@ -46,9 +46,11 @@ def import_(options: argparse.Namespace) -> int:
         crop_px=options.crop,
         zero_bad_pixels=options.zero_bad_pixels,
         no_object=options.no_object,
+        flip=options.flip,
+        swap_xy=options.swap_xy,
         geometry=geometry,
     )
-    beside = foreign.Beside(options.diffraction, options.frames_path, options.translation)
+    beside = foreign_hdf5.Beside(options.diffraction, options.frames_path, options.translation)
     importing.run(importing.Request(options.file, options.out, told, beside), terminal.say)
     return EXIT_OK
 
@@ -277,9 +279,9 @@ def reproduce(options: argparse.Namespace) -> int:
 
 def export(options: argparse.Namespace) -> int:
     """Write a job's reconstruction in a standard format."""
-    from harness import exporting, measured
+    from harness import exporting, scans
 
-    told = measured.Geometry(options.pixel_size_m, options.energy_ev, options.distance_m)
+    told = scans.Geometry(options.pixel_size_m, options.energy_ev, options.distance_m)
     request = exporting.Request(
         options.hub, options.job, options.to, options.out, options.input, told
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import contract, files, foreign, measured, npz, resources, rules
+from harness import contract, files, foreign, foreign_hdf5, measured, npz, resources, rules, scans
 from harness.errors import InputInvalid, UsageError
 
 
@@ -21,8 +21,8 @@ class Request:
 
     source: Path
     out: Path
-    told: measured.Told
-    beside: foreign.Beside
+    told: scans.Told
+    beside: foreign_hdf5.Beside
 
 
 def run(request: Request, say: Callable[[str], object]) -> None:

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from harness import cli, exporting, layout, measured
+from harness import cli, exporting, layout, scans
 from tests import foreign_files as made
 from tests import small_tree
 
@@ -31,7 +31,7 @@ def reconstruction(**changes) -> exporting.Reconstruction:
             "loss_per_epoch": np.array([0.5, 0.25]),
         },
         "counts": np.square(made.SCAN["diffraction"].astype(np.float64)),
-        "geometry": measured.Geometry(made.PIXEL_M, made.ENERGY_EV, made.DISTANCE_M),
+        "geometry": scans.Geometry(made.PIXEL_M, made.ENERGY_EV, made.DISTANCE_M),
     }
     return exporting.Reconstruction(**(facts | changes))
 
@@ -143,8 +143,8 @@ def test_lengths_that_nobody_knows_are_not_made_up(tmp_path, capsys, source):
 
 def test_lengths_come_from_the_metadata_of_the_input(tmp_path):
     metadata = {"pixel_size_m": 1e-8, "photon_energy_ev": 8800.0, "detector_distance_m": 2.0}
-    assert exporting.geometry(measured.Geometry(), metadata) == measured.Geometry(1e-8, 8800.0, 2.0)
-    told = measured.Geometry(pixel_size_m=2e-8)
+    assert exporting.geometry(scans.Geometry(), metadata) == scans.Geometry(1e-8, 8800.0, 2.0)
+    told = scans.Geometry(pixel_size_m=2e-8)
     assert exporting.geometry(told, metadata).pixel_size_m == 2e-8
 
 

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from harness import cli, foreign, measured
+from harness import cli, detector, foreign, foreign_hdf5
 from harness.errors import InputInvalid
 from harness.jobs import intake
 from tests import foreign_files as made
@@ -117,16 +117,16 @@ def test_the_frames_lie_on_the_object_where_the_positions_say(tmp_path):
     ("side_px", "crop_px"), [(48, 32), (20, 32), (48, 64)], ids=["cut", "pad", "pad-even"]
 )
 def test_crop_keeps_the_light_and_the_scale_of_the_positions(tmp_path, side_px, crop_px):
-    frames = measured.resized(made.COUNTS, side_px)
+    frames = detector.resized(made.COUNTS, side_px)
     arrays = made.tike() | {
         "data": np.fft.ifftshift(frames, axes=(-2, -1)).astype(np.uint16),
-        "probe": measured.resized(PROBE.astype(np.complex64), side_px),
+        "probe": detector.resized(PROBE.astype(np.complex64), side_px),
     }
     source = made.save_npz(tmp_path / "scan.npz", arrays)
     assert run(tmp_path, source) == 3
     found = imported(tmp_path, source, "--crop", crop_px, "--pixel-size-m", 1e-8)
     kept = min(side_px, crop_px, FRAME_PX)
-    expected = measured.resized(measured.resized(made.COUNTS, kept), crop_px)
+    expected = detector.resized(detector.resized(made.COUNTS, kept), crop_px)
     np.testing.assert_allclose(np.square(found["diffraction"]), expected, rtol=1e-6)
     assert found["probeGuess"].shape == (crop_px, crop_px)
     steps_px = np.diff(found["xcoords"]) * side_px / crop_px
@@ -345,7 +345,7 @@ def test_a_file_with_any_byte_changed_is_read_or_refused(tmp_path, name):
     made.save_ptychodus(tmp_path / "product.h5", tmp_path / "frames.h5")
     path = tmp_path / name
     source = tmp_path / "product.h5" if name == "frames.h5" else path
-    beside = foreign.Beside(tmp_path / "frames.h5", translation="sample")
+    beside = foreign_hdf5.Beside(tmp_path / "frames.h5", translation="sample")
     whole, generator = path.read_bytes(), np.random.default_rng(20251125)
     refused = 0
     for _ in range(60):
