@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from harness.design import LARGEST_DOSE_PHOTONS
 from harness.scans import RawScan, Told, require
 
 FRAME_SIDES_PX = (32, 64, 128, 256)
@@ -14,8 +15,8 @@ COUNT_TOLERANCE = 0.01
 SINGLE_PRECISION_SQUARE = 3e-7
 # Fewer pixels than this above 1 do not show whether values are counts or their roots.
 TELLING_PIXELS = 100
-# The child squares amplitudes in single precision.
-LARGEST_COUNT = float(np.finfo(np.float32).max)
+# Rounding to whole counts may not cost more of all light than this share.
+ROUNDING_LOSS = 1e-4
 # A frame's middle is found no better than this by where its light lies.
 OFF_CENTRE_PX = 2.0
 
@@ -29,17 +30,19 @@ def counts_of(raw: RawScan, told: Told, stated: list[str]) -> np.ndarray:
     rows, columns = frames.shape[1:]
     require(rows == columns, f"frames are {rows} x {columns}, not square: cut them beforehand")
     frames = _without_bad_pixels(frames, _bad_pixels(raw, frames), told, stated)
-    require(np.isfinite(frames).all(), "frames hold NaN or infinity, and no mask says where")
+    require(np.isfinite(frames).all(), "frames hold infinite values")
     require(
         not (frames < 0).any(),
         "frames hold negative values: subtract no background, and mark bad pixels in a mask",
     )
     require(bool((frames > 0).any()), "frames hold no light")
     counts = _counts(frames, raw, told, stated)
+    with np.errstate(over="ignore"):
+        photons = float(counts.sum() / len(counts))
     require(
-        bool((counts <= LARGEST_COUNT).all()),
-        f"a pixel holds {counts.max():.3g} photons; single precision ends at {LARGEST_COUNT:.3g}: "
-        "scale the frames to photons",
+        1 <= photons <= LARGEST_DOSE_PHOTONS,
+        f"the frames hold {photons:.3g} photons a frame on average, and 1 to "
+        f"{LARGEST_DOSE_PHOTONS:.0e} are taken: scale them to photons",
     )
     return _centred(counts, raw, told, stated)
 
@@ -69,7 +72,10 @@ def side_px(old_px: int, told: Told) -> int:
 
 def whole_where_close(values: np.ndarray) -> np.ndarray:
     """Return squares of rounded roots as the counts they come from, if they are counts."""
-    return np.rint(values) if _are_whole(values) else values
+    rounded = np.rint(values)
+    lost = abs(float((rounded - values).sum()))
+    close = _are_whole(values) and lost <= ROUNDING_LOSS * float(values.sum())
+    return rounded if close else values
 
 
 def _frames_first(raw: RawScan, told: Told, stated: list[str]) -> np.ndarray:
@@ -100,7 +106,7 @@ def _bad_pixels(raw: RawScan, frames: np.ndarray) -> np.ndarray:
     """Return where frames say nothing, (N, N): the mask, and what whole numbers mark as bad.
 
     Detectors mark a bad or saturated pixel by the largest number that its type holds, or by a
-    negative one.
+    negative one; programs after them, by NaN.
     """
     shape = frames.shape[1:]
     bad = np.zeros(shape, bool) if raw.bad_pixels is None else raw.bad_pixels
@@ -108,8 +114,8 @@ def _bad_pixels(raw: RawScan, frames: np.ndarray) -> np.ndarray:
         bad.shape == shape,
         f"the mask has shape {bad.shape}, frames {shape}; one mask for all frames is taken",
     )
-    if frames.dtype.kind not in "iu":
-        return bad
+    if frames.dtype.kind == "f":
+        return bad | np.isnan(frames).any(axis=0)
     largest = np.iinfo(frames.dtype).max
     return bad | ((frames == largest) | (frames < 0)).any(axis=0)
 
@@ -122,8 +128,9 @@ def _without_bad_pixels(
         return frames
     require(
         told.zero_bad_pixels,
-        f"{number} of {bad.size} pixels are bad (by the mask, or by a negative or the largest "
-        "possible value), and DATA-001 has no mask: say --zero-bad-pixels to count them as dark",
+        f"{number} of {bad.size} pixels are bad (by the mask, or marked by NaN, a negative or "
+        "the largest whole number), and DATA-001 has no mask: say --zero-bad-pixels to count them "
+        "as dark",
     )
     require(number < bad.size, "every pixel is bad")
     stated.append(f"{number} bad pixels counted as dark (--zero-bad-pixels)")
@@ -149,7 +156,7 @@ def _counts(frames: np.ndarray, raw: RawScan, told: Told, stated: list[str]) -> 
         "above 1 to tell: say --frames amplitude or --frames intensity",
     )
     stated.append(f"values are {kind}, {why}")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         values = frames.astype(np.float64)
         return values if kind == "intensity" else whole_where_close(np.square(values))
 

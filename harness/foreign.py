@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 from harness import foreign_hdf5, hdf5, npz, rules
@@ -29,7 +30,7 @@ _DAMAGE = (OSError, ValueError, EOFError, MemoryError, SyntaxError, TypeError, L
 def read(path: Path, beside: Beside) -> RawScan:
     """Return the scan in a file, by what the file is; InputInvalid for what is none of these."""
     start = _start(path)
-    if start.startswith(b"\x89HDF"):
+    if start.startswith(b"\x89HDF") or h5py.is_hdf5(path):
         with hdf5.opened(path) as file:
             return foreign_hdf5.scan(file, path, beside)
     if start.startswith((b"PK", b"BZh")):
@@ -139,6 +140,9 @@ def _ptychopinn(arrays: Mapping[str, np.ndarray], key: str, notes: tuple[str, ..
             raise InputInvalid(f"the file lacks {name}")
     if arrays["xcoords"].shape != arrays["ycoords"].shape:
         raise InputInvalid("xcoords and ycoords are not equally many")
+    shape = arrays["xcoords"].shape
+    if sum(length > 1 for length in shape) > 1:
+        raise InputInvalid(f"xcoords has shape {shape}; one number for each frame is needed")
     positions = np.stack([np.ravel(arrays[name]) for name in ("ycoords", "xcoords")], axis=1)
     check_positions(positions, "xcoords")
     return RawScan(

@@ -129,6 +129,8 @@ def _ptychodus(file: h5py.File, path: Path, beside: Beside) -> RawScan:
     pixel_m = _square_pixel(
         *(hdf5.attribute(file, "object", f"pixel_{side}_m") for side in ("width", "height"))
     )
+    # Readers of ptychodus write 0 for what nobody knows.
+    pixel_m = pixel_m or None
     guess, layers = _ptychodus_object(file)
     if guess is not None and pixel_m is not None:
         centre_m = [hdf5.attribute(file, "object", f"center_{axis}_m") or 0.0 for axis in "yx"]
@@ -145,7 +147,7 @@ def _ptychodus(file: h5py.File, path: Path, beside: Beside) -> RawScan:
         object_guess=guess,
         frames_kind="intensity",
         geometry=Geometry(
-            pixel_size_m=pixel_m or None,
+            pixel_size_m=pixel_m,
             energy_ev=energy_ev or hdf5.attribute(file, "/", "probe_energy_eV") or None,
             distance_m=hdf5.attribute(file, "/", "detector_object_distance_m") or None,
             detector_pixel_m=found.detector_pixel_m,

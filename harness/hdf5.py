@@ -59,7 +59,7 @@ def dataset(file: h5py.File, name: str) -> np.ndarray | None:
     if found.is_virtual or found.external:
         raise InputInvalid(f"{name} keeps its numbers in other files; store them in this one")
     if found.dtype.kind not in "fiubc":
-        raise InputInvalid(f"{name} is {found.dtype}, not numbers")
+        raise InputInvalid(f"{name} holds no numbers, but {found.dtype} values")
     _require_filters(found, name)
     held_bytes = file.id.get_filesize()
     if found.nbytes > max(EXPANSION_FLOOR_BYTES, EXPANSION_LIMIT * held_bytes):
@@ -75,7 +75,7 @@ def number(file: h5py.File, name: str) -> float | None:
     if not values.size or values.dtype.kind not in "fiu":
         raise InputInvalid(f"{name} holds {values.size} values of {values.dtype}, not one number")
     # Some programs write the same number once for each frame.
-    if (values != values.flat[0]).any():
+    if len(np.unique(values)) > 1:
         raise InputInvalid(f"{name} holds {values.size} values that differ, not one number")
     return float(values.flat[0])
 

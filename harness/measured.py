@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from harness import detector, placement
+from harness import detector, orientation, placement
+from harness.errors import InputInvalid
 from harness.scans import Converted, Geometry, RawScan, Told, joined, pixel_size_m
 
 INPUT_KIND = "measured"
@@ -42,6 +43,7 @@ def convert(raw: RawScan, told: Told) -> Converted:
         "ycoords": np.ascontiguousarray(positions_px[:, 0]),
     }
     if guess is not None:
+        _check_axes(counts, probe, guess, positions_px, stated)
         arrays["objectGuess"] = guess.astype(np.complex64)
     return Converted(arrays, _metadata(raw, geometry, pixel_m, stated))
 
@@ -59,6 +61,28 @@ def _guess(raw: RawScan, told: Told, old_px: int, stated: list[str]) -> np.ndarr
         )
         return None
     return raw.object_guess
+
+
+def _check_axes(
+    counts: np.ndarray,
+    probe: np.ndarray,
+    guess: np.ndarray,
+    positions_px: np.ndarray,
+    stated: list[str],
+) -> None:
+    """Refuse positions that fit the file's own object better when turned about."""
+    found, better = orientation.mistaken(counts, probe, guess, positions_px)
+    if better:
+        raise InputInvalid(
+            "the file's object and probe predict its frames far better when the positions run "
+            f"another way: say {' '.join(better)} --no-object, or --no-object alone if they are "
+            "right as they stand"
+        )
+    if found is not None:
+        stated.append(
+            f"object and probe of the file predict its frames to a misfit of {found:.3g} "
+            "(1 is shot noise)"
+        )
 
 
 def _cropped(counts: np.ndarray, side_px: int, stated: list[str]) -> np.ndarray:

@@ -12,6 +12,8 @@ from harness.errors import InputInvalid
 from harness.scans import RawScan, Told, require
 
 POSITION_TOLERANCE_PX = 1e-3
+# Its square is still a number in single precision.
+LARGEST_AMPLITUDE = 1e18
 # The child's own limit for objects that it sizes by the positions.
 LARGEST_FIELD_PX = 16384
 # A scan narrower than this did not move.
@@ -37,7 +39,7 @@ def probe_of(raw: RawScan, told: Told, counts: np.ndarray, stated: list[str]) ->
     require(np.isfinite(probe).all(), "the probe holds NaN or infinity")
     largest = float(np.abs(probe).max())
     require(largest > 0, "the probe is dark")
-    require(largest < np.finfo(np.float32).max ** 0.5, f"the probe reaches {largest:.3g}: scale it")
+    require(largest < LARGEST_AMPLITUDE, f"the probe reaches {largest:.3g}: scale it down")
     modes = 1 if probe.ndim == 2 else len(probe)
     if modes > 1:
         stated.append(f"probe of {modes} modes, all kept")
@@ -152,7 +154,10 @@ def placed(
 
 def _require_guess(guess: np.ndarray) -> None:
     require(
-        guess.ndim == 2 and np.iscomplexobj(guess) and bool(np.isfinite(guess).all()),
-        f"the object has shape {guess.shape} and dtype {guess.dtype}; it must be (H, W), complex "
-        "and finite: say --no-object to leave it out",
+        guess.ndim == 2
+        and np.iscomplexobj(guess)
+        and bool(np.isfinite(guess).all())
+        and bool((np.abs(guess) < LARGEST_AMPLITUDE).all()),
+        f"the object has shape {guess.shape} and dtype {guess.dtype}; it must be (H, W), complex, "
+        f"finite and below {LARGEST_AMPLITUDE:g}: say --no-object to leave it out",
     )

@@ -154,7 +154,7 @@ REFUSED_NPZ = {
     "positions apart": (lambda a: a.update(xcoords=a["xcoords"][1:]), "not equally many"),
     "one frame short": (lambda a: a.update(diff3d=a["diff3d"][1:]), "30 positions, but frames"),
     "negative": (lambda a: a["diff3d"].__setitem__((0, 0, 0), -1), "negative values"),
-    "not finite": (lambda a: a["diff3d"].__setitem__((0, 0, 0), np.nan), "NaN or infinity"),
+    "not finite": (lambda a: a["diff3d"].__setitem__((0, 0, 0), np.inf), "infinite values"),
     "a small object": (
         lambda a: a.update(objectGuess=a["objectGuess"][:40]),
         "--no-object to leave it out",
@@ -310,7 +310,7 @@ REFUSED_CXI = {
     virtual: "keeps its numbers in other files",
     link_in_a_circle: "more than 16 links",
     huge: "bytes in a file of",
-    text: "not numbers",
+    text: "holds no numbers",
 }
 
 
