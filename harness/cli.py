@@ -54,6 +54,7 @@ def _add_prepare(subparsers: argparse._SubParsersAction) -> None:
     command = subparsers.add_parser("prepare", help="make the study's inputs under tmp/")
     _add_study(command)
     _add_inputs(command)
+    command.add_argument("--format", choices=("text", "json"), default="text", help="of the answer")
     command.set_defaults(work=commands.prepare)
 
 

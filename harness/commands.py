@@ -27,7 +27,13 @@ def prepare(options: argparse.Namespace) -> int:
     design = reconstruction.get_study_design(options.study)
     preset = reconstruction.known_preset(design, options.preset)
     root = prepare.scratch(design, preset, options.base)
-    prepare.prepare_inputs(design, preset, root, options.base, terminal.say)
+    as_json = options.format == "json"
+    say = terminal.say_aside if as_json else terminal.say
+    done = prepare.prepare_inputs(design, preset, root, options.base, say)
+    if as_json:
+        document = {"error": None, "findings": [], "made": done.made, "root": root.as_posix()}
+        document["inputs"] = json.loads((root / prepare.RECORD).read_bytes())
+        terminal.say(json.dumps(document, indent=2))
     return EXIT_OK
 
 

@@ -136,7 +136,7 @@ def _runs(read: Read, stages: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterab
         manifest, skips = run.manifest, run.skips
         yield f"## Jobs of the {record['stage']}"
         yield (
-            f"{manifest['total_jobs']} cells: {manifest['filtered_jobs']} selected, "
+            f"{counted(manifest['total_jobs'], 'cell')}: {manifest['filtered_jobs']} selected, "
             f"{skips['skipped_count']} skipped, {skips['missing_phase_d_count']} of them for want "
             f"of their Phase D input. Plan sha256 `{manifest['plan_sha256']}`. "
             f"Settings: {_settings(manifest['settings'])}."
