@@ -154,6 +154,8 @@ def reconstruct(options: argparse.Namespace) -> int:
     for options.stage in layout.RUN_STAGES:
         if code := stage(options):
             return code
+    for line in onefile.next_steps(options.hub, options.study, design, options.file):
+        terminal.say(line)
     return EXIT_OK
 
 

@@ -105,7 +105,7 @@ def run(request: Request, say: Callable[[str], object]) -> None:
     )
     content = WRITERS[request.format](done)
     files.write_new(request.out, content)
-    say(f"{request.out}: {request.format}, {done.comments}")
+    say(f"written: {request.out}, {request.format}, {done.comments}")
 
 
 def _job(read: records.Read, request: Request) -> tuple[Mapping[str, Any], Mapping[str, str]]:

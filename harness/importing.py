@@ -59,12 +59,13 @@ def run(request: Request, say: Callable[[str], object]) -> None:
     if rules.errors(found):
         raise InputInvalid(f"{request.source.name} does not make a file of DATA-001", found)
     files.write_new(request.out, data)
+    say(f"{request.source.name} ({done.metadata['source_format']}), taken as given:")
     for line in (*done.metadata["assumptions"], *map(rules.as_text, found)):
-        say(line)
+        say(f"  {line}")
     frames = done.arrays["diffraction"].shape
     photons = float(np.square(done.arrays["diffraction"], dtype=np.float64).sum()) / frames[0]
     number = wording.counted(frames[0], "frame")
-    say(f"{request.out}: {number} of {frames[1]} px, {photons:.6g} photons a frame")
+    say(f"written: {request.out}, {number} of {frames[1]} px, {photons:.6g} photons a frame")
 
 
 def as_bytes(arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> bytes:

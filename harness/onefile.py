@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness import files, gates, layout, npz, provenance, resources, rules, studyfile
+from harness import files, gates, layout, npz, prepare, provenance, resources, rules, studyfile
 from harness.design import StudyDesign
 from harness.errors import InputInvalid, UsageError
 
@@ -38,6 +38,17 @@ def write_study(path: Path, say: Callable[[str], object]) -> Path:
         raise UsageError(f"{place} is another study; remove it, or run its stages by --study")
     say(f"study {place}: the one file {path.name}")
     return place
+
+
+def next_steps(hub: Path, study: Path, design: StudyDesign, file: Path) -> tuple[str, ...]:
+    """Return the commands that check a hub of one file and take its reconstruction out."""
+    inputs = prepare.scratch(design, PRESET, file).as_posix()
+    word = "python -m harness"
+    return (
+        f"read it: {(hub / layout.SUMMARY).as_posix()}",
+        f"check it, with its input: {word} verify {hub} --inputs {inputs} --study {study}",
+        f"take it out: {word} export {hub} --to cxi --out FILE",
+    )
 
 
 def study(name: str, description: dict[str, Any], model: StudyDesign) -> tuple[str, str]:

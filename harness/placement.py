@@ -14,8 +14,9 @@ from harness.scans import RawScan, Told, require
 POSITION_TOLERANCE_PX = 1e-3
 # Its square is still a number in single precision.
 LARGEST_AMPLITUDE = 1e18
-# The child's own limit for objects that it sizes by the positions.
-LARGEST_FIELD_PX = 16384
+# The child's own limit for objects that it sizes by the positions, and what it leaves to spare.
+LARGEST_OBJECT_PX = 16384
+OBJECT_MARGIN_PX = 1
 # A scan narrower than this did not move.
 SMALLEST_FIELD_PX = 1.0
 
@@ -95,12 +96,12 @@ def positions_px(
     else:
         stated.append("positions in object pixels")
     stated.append(f"a position is the {raw.mark} of the patch")
-    _require_extent(positions, raw.unit)
+    _require_extent(positions, raw.unit, side_px)
     turned = _turned(positions, told, stated)
     return turned + (side_px / 2 if raw.mark == "corner" else 0)
 
 
-def _require_extent(positions: np.ndarray, unit: str) -> None:
+def _require_extent(positions: np.ndarray, unit: str, side_px: int) -> None:
     extent_px = float(np.ptp(positions, axis=0).max())
     advice = (
         "mend what makes metres pixels: --energy-ev is in electronvolts, --distance-m and "
@@ -113,9 +114,9 @@ def _require_extent(positions: np.ndarray, unit: str) -> None:
         f"the whole scan spans {extent_px:.3g} object pixels: {advice}",
     )
     require(
-        extent_px <= LARGEST_FIELD_PX,
-        f"the scan spans {extent_px:.6g} object pixels, at most {LARGEST_FIELD_PX} are taken: "
-        f"{advice}",
+        extent_px + side_px + 2 * OBJECT_MARGIN_PX <= LARGEST_OBJECT_PX,
+        f"the scan spans {extent_px:.6g} object pixels; objects of at most {LARGEST_OBJECT_PX} are "
+        f"taken: {advice}",
     )
 
 
@@ -147,7 +148,7 @@ def placed(
         )
         return positions
     require(guess is None, "positions do not lie on the object given: say --no-object")
-    shift_px = side_px // 2 - np.floor(positions.min(axis=0))
+    shift_px = side_px // 2 + OBJECT_MARGIN_PX - np.floor(positions.min(axis=0))
     stated.append(f"no object; positions moved by {shift_px[0]:g} (y), {shift_px[1]:g} (x) px")
     return positions + shift_px
 

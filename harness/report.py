@@ -299,7 +299,9 @@ def _asked(settings: Mapping[str, Any]) -> tuple[str | None, str, str]:
     """Return a base's digest, and what stands before and after a call's sessions."""
     name = settings["base"]
     base = f"BASE={shlex.quote(f'PATH/TO/{name}')} " if name else ""
-    options = [*_study(settings["study"]), *settings["options"]]
+    options = settings["options"]
+    if "--study" not in options:
+        options = [*_study(settings["study"]), *options]
     after = f" -- {shlex.join(options)}" if options else ""
     return settings["base_sha256"], f"{base}PRESET={settings['preset']}", after
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from harness import cli, exporting, layout, scans
+from harness.jobs import geometry
 from tests import foreign_files as made
 from tests import small_tree
 
@@ -98,6 +99,24 @@ def test_what_is_exported_is_imported_as_the_same_scan(tmp_path):
             if name == "product":
                 np.testing.assert_array_equal(found["objectGuess"], OBJECT)
                 np.testing.assert_allclose(found["xcoords"], made.SCAN["xcoords"])
+
+
+def test_positions_between_pixels_come_back_with_the_object_sized_by_them(tmp_path):
+    x, y = (np.array([16.4, 40.3, 30.0]) + 1, np.array([16.2, 20.4, 50.45]) + 1)
+    shape = geometry.smallest_object_shape(x, y, 32)
+    changed = {"object": np.ones(shape, "c8"), "positions_x_px": x, "positions_y_px": y}
+    arrays = dict(reconstruction().arrays) | changed
+    counts = reconstruction().counts[:3]
+    done = reconstruction(arrays=arrays, counts=counts)
+    cxi, product = tmp_path / "scan.cxi", tmp_path / "product.h5"
+    cxi.write_bytes(exporting.as_cxi(done))
+    product.write_bytes(exporting.as_ptychodus(done))
+    out = tmp_path / "out.npz"
+    words = ["import", str(product), "--diffraction", str(cxi), "--out", str(out)]
+    assert cli.main(words) == 0
+    with np.load(out) as found:
+        assert found["objectGuess"].shape == shape
+        np.testing.assert_allclose(found["xcoords"], x)
 
 
 def test_frames_that_are_no_counts_are_not_rounded():

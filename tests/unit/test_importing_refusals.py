@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from harness import cli, design, placement
+from harness.jobs import geometry
 from harness.resources import schema
 from tests import foreign_files as made
 from tests.small_scan import FRAME_PX
@@ -87,7 +88,7 @@ def test_a_mask_that_cannot_be_used_is_refused(tmp_path, capsys, mask, words):
 EV = made.JOULE_PER_EV
 REFUSED_LENGTHS = {
     "energy in keV": (ENERGY, 8.8 * EV, "spans 0.054 object pixels: mend what makes metres pixels"),
-    "energy in eV": (ENERGY, 8800.0, "object pixels, at most 16384 are taken"),
+    "energy in eV": (ENERGY, 8800.0, "objects of at most 16384 are taken"),
     "no energy": (ENERGY, 0.0, "energy_ev is 0.0 in the file: say --energy-ev"),
     "energy that is none": (ENERGY, np.nan, "energy_ev is nan in the file: say --energy-ev"),
     "energies": (ENERGY, np.linspace(1, 2, 30) * 8800 * EV, "30 values that differ"),
@@ -108,7 +109,9 @@ def test_lengths_that_cannot_be_are_refused(tmp_path, capsys, name):
     refused(tmp_path, capsys, words, path, *MOVED)
 
 
-@pytest.mark.parametrize(("factor", "words"), [(1e-8, "not in metres"), (1e4, "at most 16384")])
+@pytest.mark.parametrize(
+    ("factor", "words"), [(1e-8, "not in metres"), (1e4, "objects of at most 16384")]
+)
 def test_metres_where_a_format_has_pixels_are_refused(tmp_path, capsys, factor, words):
     coords = {f"{axis}coords": made.SCAN[f"{axis}coords"] * factor for axis in "xy"}
     source = ptychopinn_with(tmp_path, objectGuess=None, **coords)
@@ -407,3 +410,8 @@ def test_crop_says_what_it_costs(tmp_path):
     assert "100.00% of the light kept" in said
     assert "object left out" in said
     assert cli.main(["import", str(source), "--out", str(tmp_path / "b.npz"), "--crop", "0"]) == 3
+
+
+def test_the_child_s_limits_are_the_import_s():
+    assert placement.LARGEST_OBJECT_PX == geometry.LARGEST_OBJECT_PX
+    assert placement.OBJECT_MARGIN_PX == geometry.OBJECT_MARGIN_PX
