@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from harness import files, gates, layout, npz, prepare, provenance, resources, rules, studyfile
-from harness.design import StudyDesign
+from harness.design import LARGEST_DOSE_PHOTONS, StudyDesign
 from harness.errors import InputInvalid, UsageError
 
 PRESET = "given"
 VIEW = "measured"
 SPLIT = "whole"
 NAME_LIMIT = 40
+# A dose is a whole number: below, rounding it would go beyond the 5 % that the dose rule allows.
+LEAST_DOSE_PHOTONS = 10
 
 
 def write_study(path: Path, say: Callable[[str], object]) -> Path:
@@ -30,6 +32,13 @@ def write_study(path: Path, say: Callable[[str], object]) -> Path:
     found = gates.check_contract(reading)
     if rules.errors(found):
         raise InputInvalid(f"{provenance.portable(path)} breaks DATA-001", found)
+    photons = reading.description["statistics"]["mean_photons_per_frame"]
+    if not LEAST_DOSE_PHOTONS <= photons <= LARGEST_DOSE_PHOTONS:
+        raise InputInvalid(
+            f"{provenance.portable(path)} holds {photons:.4g} photons a frame on average, at least "
+            f"{LEAST_DOSE_PHOTONS} and at most {LARGEST_DOSE_PHOTONS:.0e} make a study: scale "
+            "diffraction to roots of photons"
+        )
     name, text = study(path.name, reading.description, studyfile.load(resources.DEFAULT_STUDY))
     place = Path(layout.study(name))
     if not place.exists():
@@ -68,7 +77,7 @@ def study(name: str, description: dict[str, Any], model: StudyDesign) -> tuple[s
     return initiative, TEXT.format(
         initiative=initiative,
         sha256=sha256,
-        dose=max(1, round(numbers["mean_photons_per_frame"])),
+        dose=round(numbers["mean_photons_per_frame"]),
         neighbors=model.neighbor_count,
         seeds=seeds,
         model=model,

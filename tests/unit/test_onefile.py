@@ -146,6 +146,18 @@ def test_a_file_that_breaks_the_contract_makes_no_study(sound_tree, tmp_path, sc
     assert not list(root.glob("plans/active/MEASURED*"))
 
 
+def test_a_file_with_hardly_a_photon_makes_no_study(scan, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with np.load(scan) as archive:
+        arrays = dict(archive)
+    light = np.square(arrays["diffraction"].astype(np.float64)).sum() / len(arrays["xcoords"])
+    arrays["diffraction"] *= np.float32(np.sqrt(9.9 / light))
+    np.savez(tmp_path / "dim.npz", **arrays)
+    with pytest.raises(InputInvalid, match=r"9\.9 photons a frame on average, at least 10"):
+        onefile.write_study(tmp_path / "dim.npz", lambda line: None)
+    assert not (tmp_path / "plans").exists()
+
+
 def test_another_file_is_not_put_in_the_place_of_the_study_s(scan, tmp_path, design, monkeypatch):
     monkeypatch.chdir(tmp_path)
     study = studyfile.load(onefile.write_study(scan, lambda line: None))
