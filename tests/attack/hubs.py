@@ -105,16 +105,15 @@ def strike(sound: Hub, attack: Attack, attacker: str) -> Hub:
     return struck
 
 
-def findings(struck: Hub, kept_seal: bytes | None = None) -> tuple[Finding, ...]:
-    """Return what verify says; kept_seal: the auditor's own copy of the seal, if she has one."""
-    entries = struck.entries()
-    found = audit.examine(entries, struck.read).findings
-    if kept_seal is None:
-        return found
-    against = seal.check(entries, kept_seal)
-    if struck.read(layout.SEAL) != kept_seal:
-        against += (_head(kept_seal),)
-    return (*found, *against)
+def findings(struck: Hub) -> tuple[Finding, ...]:
+    """Return what verify says of a hub alone."""
+    return audit.examine(struck.entries(), struck.read).findings
+
+
+def against(struck: Hub, kept_seal: bytes) -> tuple[Finding, ...]:
+    """Return what the auditor's own copy of the seal shows."""
+    head = () if struck.read(layout.SEAL) == kept_seal else (_head(kept_seal),)
+    return (*seal.check(struck.entries(), kept_seal), *head)
 
 
 def _head(kept_seal: bytes) -> Finding:

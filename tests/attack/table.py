@@ -63,7 +63,7 @@ def outcome(sound: Hub, case: Case, attacker: str) -> Outcome | None:
     if (struck.files, struck.links) == (sound.files, sound.links):
         return None
     alone = hubs.findings(struck)
-    both = hubs.findings(struck, kept_seal=sound.files[layout.SEAL])
+    both = (*alone, *hubs.against(struck, sound.files[layout.SEAL]))
     named = {item.where for item in both}
     return Outcome(
         case.kind,

@@ -28,7 +28,7 @@ def outcomes(sound):
 
 
 def test_the_hub_holds_before_it_is_attacked_and_mending_it_changes_nothing(sound):
-    assert hubs.findings(sound, kept_seal=sound.files[layout.SEAL]) == ()
+    assert hubs.findings(sound) == hubs.against(sound, sound.files[layout.SEAL]) == ()
     mended = sound.copy()
     hubs.mend(mended)
     assert mended == sound
