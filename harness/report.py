@@ -136,7 +136,7 @@ def _runs(read: Read, stages: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterab
         manifest, skips = run.manifest, run.skips
         yield f"## Jobs of the {record['stage']}"
         yield (
-            f"{manifest['total_jobs']} cells: {manifest['filtered_jobs']} selected, "
+            f"{counted(manifest['total_jobs'], 'cell')}: {manifest['filtered_jobs']} selected, "
             f"{skips['skipped_count']} skipped, {skips['missing_phase_d_count']} of them for want "
             f"of their Phase D input. Plan sha256 `{manifest['plan_sha256']}`. "
             f"Settings: {_settings(manifest['settings'])}."
@@ -328,7 +328,9 @@ def _asked(settings: Mapping[str, Any]) -> tuple[str | None, str, str]:
     """Return a base's digest, and what stands before and after a call's sessions."""
     name = settings["base"]
     base = f"BASE={shlex.quote(f'PATH/TO/{name}')} " if name else ""
-    options = [*_study(settings["study"]), *settings["options"]]
+    options = settings["options"]
+    if "--study" not in options:
+        options = [*_study(settings["study"]), *options]
     after = f" -- {shlex.join(options)}" if options else ""
     return settings["base_sha256"], f"{base}PRESET={settings['preset']}", after
 

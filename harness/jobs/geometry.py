@@ -22,6 +22,7 @@ POSITION_ORIGIN_PX = (-0.5, -0.5)
 
 # Only for files without an objectGuess: 2 GiB as complex64.
 LARGEST_OBJECT_PX = 16384
+OBJECT_MARGIN_PX = 1
 
 
 def smallest_object_shape(
@@ -29,10 +30,13 @@ def smallest_object_shape(
 ) -> tuple[int, int]:
     """Return the (rows, columns) that hold every patch when positions are taken as given.
 
+    One pixel is to spare at the far edges: patches are placed to parts of a pixel.
+
     Raises InputInvalid for an object larger than any that such a scan was made for.
     """
     rows, columns = (
-        float(np.rint(p).max()) + frame_px // 2 for p in (positions_y_px, positions_x_px)
+        float(np.ceil(p).max()) + frame_px // 2 + OBJECT_MARGIN_PX
+        for p in (positions_y_px, positions_x_px)
     )
     if max(rows, columns) > LARGEST_OBJECT_PX:
         raise InputInvalid(

@@ -117,7 +117,7 @@ BAD = {
     "1 of 30 frames see beyond the object: frame 7 begins at row 1e+300": lambda a: a[
         "ycoords"
     ].__setitem__(7, 1e300),
-    "the object would be 10000016 x": lambda a: (
+    "the object would be 10000017 x": lambda a: (
         a.pop("objectGuess"),
         a["ycoords"].__setitem__(7, 1e7),
     ),
