@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import harness
-from harness import arrays, halves, multiscale, provenance, quality
+from harness import arrays, forward, halves, multiscale, provenance, quality
 
 if TYPE_CHECKING:
     from harness.jobs.arguments import Request
@@ -236,7 +236,9 @@ def quality_of(
     similarity: who computes the multi-scale SSIM.
     """
     truth = scan.object_guess if verdict.present else None
-    frames = quality.Frames(scan.counts, scan.probe, scan.corners, truth, scan.pixel_size_m)
+    beside_px = forward.parts_of_a_pixel(scan.positions_x_px, scan.positions_y_px)
+    placed = (scan.corners, truth, scan.pixel_size_m, beside_px)
+    frames = quality.Frames(scan.counts, scan.probe, *placed)
     measured = quality.measure(frames, run.object_, run.probe, similarity)
     agree = halves.measure(run.arrays(), scan.pixel_size_m) if run.half_objects else None
     return {**measured, "between_halves": agree}
