@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import forward, frc, metrics, photon_limit
+from harness import forward, frc, metrics, multiscale, photon_limit
 from harness.errors import InputInvalid
 
 LIMIT_SEED = 1
@@ -92,11 +92,17 @@ def _require(holds: bool) -> None:
         raise InputInvalid("frames, positions, probe and object do not fit each other")
 
 
-def measure(frames: Frames, object_: np.ndarray, probe: np.ndarray) -> Record:
+def measure(
+    frames: Frames,
+    object_: np.ndarray,
+    probe: np.ndarray,
+    similarity: multiscale.Similarity = multiscale.similarity,
+) -> Record:
     """Return result.json's `metrics`; null where there is no truth to measure by.
 
     object_: complex (H, W).  probe: (modes, N, N), unitary, as reconstructed.  Mask and limit
     follow from the input's own probe: they are the same for every reconstruction of it.
+    similarity: who computes the multi-scale SSIM; the child has torchmetrics do it.
     """
     fit = metrics.without_truth(frames.counts, probe, object_, frames.corners)
     if frames.truth is None:
@@ -104,7 +110,7 @@ def measure(frames: Frames, object_: np.ndarray, probe: np.ndarray) -> Record:
     bright = _as_bright_as_the_frames(frames, frames.truth)
     light = forward.illumination(bright, frames.corners, frames.truth.shape)
     mask = metrics.lit_mask(light)
-    compared = metrics.against_truth(object_, frames.truth, mask, frames.pixel_size_m)
+    compared = metrics.against_truth(object_, frames.truth, mask, frames.pixel_size_m, similarity)
     return {
         "against_truth": compared.record,
         "without_truth": fit,

@@ -1,0 +1,62 @@
+"""Whether a scan can be reconstructed at all: said of the scan alone, before any reconstruction.
+
+Ptychography rests on object pixels that several frames see; where most are seen by one frame or
+none, no algorithm is told what joins the frames.  Pure numpy.  Source: docs/metrics.md
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness import optics
+
+SHARE_NEEDED = 0.5
+FRAMES_NEEDED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of the scanned box lies in the illuminated discs of two frames or more.
+
+    share: 0 to 1.  disc_diameter_px: of the disc that holds 95 % of the probe's power.
+    """
+
+    share: float
+    disc_diameter_px: float
+
+    @property
+    def enough(self) -> bool:
+        """Whether the scan can be expected to be reconstructed."""
+        return self.share >= SHARE_NEEDED
+
+    def as_record(self) -> dict[str, Any]:
+        """Return the coverage as it stands in a record."""
+        return {
+            "reconstructible": self.enough,
+            "share_seen_twice": self.share,
+            "share_needed": SHARE_NEEDED,
+            "disc_diameter_px": self.disc_diameter_px,
+        }
+
+
+def coverage(
+    probe: np.ndarray, corners: np.ndarray, region: tuple[slice, slice], shape: tuple[int, int]
+) -> Coverage:
+    """Return the coverage of a scan.
+
+    probe: complex (modes, N, N).  corners: first (row, column) of each frame's patch, int (n, 2).
+    region: the box of the probe's centres (`alignment.scanned_region`).  shape: the object's.
+    """
+    power = (np.abs(probe) ** 2).sum(axis=0)
+    diameter_px = optics.illuminated_diameter_px(np.sqrt(power).astype(complex))
+    rows, columns = np.indices(power.shape)
+    centre = [(axis * power).sum() / power.sum() for axis in (rows, columns)]
+    disc = np.hypot(rows - centre[0], columns - centre[1]) <= diameter_px / 2
+    seen = np.zeros(shape, dtype=np.int64)
+    side = len(disc)
+    for row, column in corners:
+        seen[row : row + side, column : column + side] += disc
+    return Coverage(float((seen[region] >= FRAMES_NEEDED).mean()), diameter_px)
