@@ -21,6 +21,7 @@ from harness import (
     hub,
     layout,
     manifest,
+    measured_again,
     npz,
     prepare,
     publish,
@@ -35,8 +36,10 @@ from harness import (
 )
 from harness.design import StudyDesign
 from harness.manifest import key_of
+from harness.measured_again import TruthError
+from harness.misfit import Judgement
 from harness.model import Finding
-from harness.recompute import COMPARED, NOT_SEEN, RECOMPUTED, Account, Left, TruthError
+from harness.recompute import COMPARED, NOT_SEEN, RECOMPUTED, Account, Left
 from harness.seal import Entry
 
 # Findings after which the records cannot be used.
@@ -45,10 +48,10 @@ NO_INPUT = "its input is not at hand: give --inputs"
 OTHER_INPUT = "the input at hand is another file"
 OTHER_STUDY = "the study at hand is another: give --study"
 ONE_HALF = "the other half of its scan is not among the inputs seen"
-NO_TRUTH = "no truth is attested, or the object has another shape"
-NOT_ASKED = "not asked: the study is of one file, whose frames nobody chose"
+NO_TRUTH = "the input has no truth, or the object has another shape"
+OTHER_LOSS = "pty-chi was told to display another loss"
 NOT_KEPT = "the arrays of other epochs are not kept"
-NEEDS_MODEL = "the child says it; no model of the frames is computed here"
+NOT_ASKED = "not asked: the study is of one file, whose frames nobody chose"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,29 +86,20 @@ class _Job:
         return self.planned["output_dir"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """What the input of a job shows.
+    """What could be seen of a job; a string in place of figures says why there are none.
 
-    reason: why it cannot be used, "" where it can.  error: None where there is none to measure.
-    metrics, held_out: what was measured again, or why not.
+    reason: why its input was not used, "" where it was.
     """
 
     reason: str
+    metrics: Mapping[str, Any] | str
+    halves: Mapping[str, Any] | str | None
+    held_out: Mapping[str, Any] | str
     reading: npz.NpzReading | None = None
+    judged: Judgement | None = None
     error: TruthError | None = None
-    metrics: Mapping[str, Any] | str = ""
-    held_out: Mapping[str, Any] | str = ""
-
-    def findings(self, job: _Job) -> Iterator[Finding]:
-        """Yield where a job attests something else."""
-        where = f"{job.folder}/{layout.RESULT}"
-        if self.error is not None:
-            yield from recompute.check_truth(where, job.attestation, self.error)
-        if not isinstance(self.metrics, str):
-            yield from recompute.check_metrics(where, job.attestation["metrics"], self.metrics)
-        if not isinstance(self.held_out, str):
-            yield from stopping_claims.check_held_out(where, job.attestation, self.held_out)
 
 
 def audit(root: Path, inputs: Inputs = Inputs()) -> Audit:
@@ -147,13 +141,8 @@ def _jobs(read: records.Read) -> Iterator[_Job]:
         for job in run.manifest["jobs"]:
             attestation = records.document(read, f"{job['output_dir']}/{layout.RESULT}")
             if job["status"] == manifest.SUCCEEDED and attestation is not None:
-                yield _Job(
-                    job,
-                    attestation,
-                    run.manifest["settings"],
-                    study["sha256"],
-                    phases.get(job["view"], ""),
-                )
+                settings, phase = run.manifest["settings"], phases.get(job["view"], "")
+                yield _Job(job, attestation, settings, study["sha256"], phase)
 
 
 def _left(entries: Sequence[Entry], read: records.Read, folder: str) -> Left:
@@ -188,68 +177,101 @@ def _check_inputs(
         key = key_of(job.planned)
         spaced = seen.reason or (NOT_ASKED if _is_given(inputs) else "")
         apart = spaced or ("" if halves[key.dose_photons, key.view] > 1 else ONE_HALF)
-        accounts += _accounts(job.folder, seen, spaced, apart)
-        found += seen.findings(job)
+        accounts += _accounts(job, seen, spaced, apart)
+        found += _measured(job, seen)
     if readings and inputs.design is not None:
         checked = gates.check_inputs(readings, inputs.design)
         found += rules.errors(chain.from_iterable(checked.values()))
     return found, accounts
 
 
+def _measured(job: _Job, seen: _Seen) -> Iterator[Finding]:
+    """Yield each figure of a job that its input and its arrays do not give."""
+    where, attestation = f"{job.folder}/{layout.RESULT}", job.attestation
+    if seen.judged is not None:
+        yield from measured_again.check_judgement(where, attestation["truth"], seen.judged)
+    if seen.error is not None:
+        yield from measured_again.check_truth(where, attestation, seen.error)
+    if not isinstance(seen.metrics, str):
+        yield from measured_again.check_metrics(where, attestation["metrics"], seen.metrics)
+        if not measured_again.displays_another_loss(attestation):
+            yield from measured_again.check_final_loss(where, attestation, seen.metrics)
+    if not isinstance(seen.halves, str):
+        attested = attestation["metrics"]["between_halves"]
+        yield from measured_again.check_halves(where, attested, seen.halves)
+    if not isinstance(seen.held_out, str):
+        yield from stopping_claims.check_held_out(where, attestation, seen.held_out)
+
+
 def _is_given(inputs: Inputs) -> bool:
     return inputs.design is not None and inputs.design.input_sha256 is not None
 
 
-def _accounts(subject: str, seen: _Seen, spaced: str, apart: str) -> Iterator[Account]:
+def _accounts(job: _Job, seen: _Seen, spaced: str, apart: str) -> Iterator[Account]:
     """Yield an account of each claim of one job.
 
     spaced: why what a view asks of positions was not seen, "" where it was.  apart: the same of
-    both halves.
+    both halves of the scan.
     """
+    reason, subject = seen.reason, job.folder
     for claim in ("arrays", "loss", "object", "pictures", "stopping"):
         yield Account(claim, subject, RECOMPUTED)
-    reason = seen.reason
     yield Account("input", subject, COMPARED if reason else RECOMPUTED, reason)
+    unmeasured = seen.metrics if isinstance(seen.metrics, str) else ""
+    another = OTHER_LOSS if measured_again.displays_another_loss(job.attestation) else ""
     for claim, why in (
         ("data-001", reason),
         ("dose", reason),
         ("spacing", spaced),
         ("disjoint", apart),
-        ("truth-error", "" if seen.error is not None else reason or NO_TRUTH),
+        ("misfit", reason or ("" if seen.judged else remeasure.UNFIT)),
+        ("truth-error", reason or ("" if seen.error else NO_TRUTH)),
+        ("metrics", unmeasured),
+        ("halves", seen.halves if isinstance(seen.halves, str) else ""),
+        ("held-out", seen.held_out if isinstance(seen.held_out, str) else ""),
         ("errors-by-epoch", NOT_KEPT),
-        ("metrics", reason or _why(seen.metrics)),
-        ("held-out", reason or _why(seen.held_out)),
-        ("misfit", NEEDS_MODEL),
     ):
         yield Account(claim, subject, NOT_SEEN if why else RECOMPUTED, why)
+    # The last loss was tracked before the last updates: it is bounded by the arrays, not given.
+    bounded = unmeasured or another
+    yield Account("final-loss", subject, NOT_SEEN if bounded else COMPARED, bounded)
     yield Account("options", subject, COMPARED)
 
 
-def _why(measured: Mapping[str, Any] | str) -> str:
-    return measured if isinstance(measured, str) else ""
-
-
 def _open_input(read: records.Read, job: _Job, inputs: Inputs) -> _Seen:
-    """Return what the input of a job shows of its claims."""
+    """Return what an input and the arrays of its job show."""
+    archive = read(f"{job.folder}/{layout.RECONSTRUCTION}") or b""
+    halves = remeasure.between_halves(archive, job.attestation)
+    data, reason = _input_of(job, inputs)
+    if data is None:
+        return _Seen(reason, reason, halves, reason)
+    reading = npz.read_file(io.BytesIO(data), shown_as=job.planned["input_npz"])
+    pixel_size_m = ((reading.description or {}).get("metadata") or {}).get("pixel_size_m")
+    judged = remeasure.judgement(data)
+    present = judged is not None and judged.present
+    return _Seen(
+        "",
+        remeasure.metrics(archive, data, truth_present=present, pixel_size_m=pixel_size_m),
+        halves,
+        remeasure.held_out(archive, data, job.settings),
+        reading,
+        judged,
+        remeasure.truth_error(archive, data, reading) if present else None,
+    )
+
+
+def _input_of(job: _Job, inputs: Inputs) -> tuple[bytes | None, str]:
+    """Return the bytes of a job's input, or None and why they cannot be used."""
     if inputs.root is None or inputs.design is None:
-        return _Seen(NO_INPUT)
+        return None, NO_INPUT
     if manifest.study_record(inputs.design)["sha256"] != job.study_sha256:
-        return _Seen(OTHER_STUDY)
+        return None, OTHER_STUDY
     phase = prepare.PHASE_D if job.phase == "D" else prepare.PHASE_C
     place = inputs.root / phase / job.planned["input_npz"]
     try:
         data = place.read_bytes()
     except OSError:
-        return _Seen(NO_INPUT)
+        return None, NO_INPUT
     if canonical.sha256(data) != job.planned["input_sha256"]:
-        return _Seen(OTHER_INPUT)
-    reading = npz.read_file(io.BytesIO(data), shown_as=job.planned["input_npz"])
-    archive = read(f"{job.folder}/{layout.RECONSTRUCTION}") or b""
-    pixel_size_m = ((reading.description or {}).get("metadata") or {}).get("pixel_size_m")
-    return _Seen(
-        "",
-        reading,
-        remeasure.truth_error(archive, data, job.attestation, reading),
-        remeasure.measure_again(archive, data, job.attestation, pixel_size_m),
-        remeasure.held_out(archive, data, job.attestation, job.settings),
-    )
+        return None, OTHER_INPUT
+    return data, ""

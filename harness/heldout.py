@@ -70,15 +70,23 @@ def split(counts: np.ndarray, share: float, by: str, seed: int) -> Split:
     return Split(FRAMES, share, counts[rest], rest, counts[drawn], drawn)
 
 
-def deviance(split: Split, probe: np.ndarray, object_: np.ndarray, corners: np.ndarray) -> float:
+def deviance(
+    split: Split,
+    probe: np.ndarray,
+    object_: np.ndarray,
+    corners: np.ndarray,
+    shifts_px: np.ndarray | None = None,
+) -> float:
     """Return the Poisson deviance of the held-out part from a model, per photon of it.
 
     probe: (modes, N, N), unitary, as bright as the whole scan.  object_: complex (H, W).
-    corners: int (n, 2), of every frame.  Infinite where a photon fell on what the model leaves
+    corners: int (n, 2), shifts_px: (n, 2), as for `forward.waves`, of every frame.  Infinite where
+    a photon fell on what the model leaves
     dark.  Source: docs/metrics.md, `poisson_deviance_per_photon`
     """
     scaled = probe * np.sqrt(split.held_share)
-    models = forward.frames(scaled, object_, corners[split.held_frames])
+    beside = None if shifts_px is None else shifts_px[split.held_frames]
+    models = forward.frames(scaled, object_, corners[split.held_frames], beside)
     total = photons = 0.0
     for frame, model in zip(split.held, models, strict=True):
         lit = frame > 0

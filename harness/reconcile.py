@@ -54,6 +54,11 @@ def compare(
         ),
         "attest.stop": ("/stopping/rule", wanted["stop"], _stopping(attestation).get("rule")),
         "attest.held-out": ("/stopping/held_out", _part(wanted, asked), _part_held(attestation)),
+        "attest.halves": (
+            "/metrics/between_halves",
+            asked["halves"],
+            _halves(attestation),
+        ),
         "attest.device": (
             "/device/requested",
             asked["device"],
@@ -178,6 +183,11 @@ def _stated_of_the_run(attestation: Mapping[str, Any]) -> dict[str, tuple[Any, A
         delivered = errors and errors["delivered_nrmse"]
         facts["/stopping/truth"] = (attestation["truth"]["nrmse"], delivered)
     return facts
+
+
+def _halves(attestation: Mapping[str, Any]) -> str:
+    between = attestation.get("metrics", {}).get("between_halves")
+    return "none" if between is None else between["split"]
 
 
 def _check_input_path(

@@ -56,6 +56,9 @@ def check_held_out(where: str, attestation: Record, found: Record) -> Iterator[F
     found: the facts of `stopping.held_out_part`, and `deviance` of what is delivered.
     """
     stated = attestation["stopping"]["held_out"]
+    if stated is None:
+        # That something was to be held out is another rule's business (`attest.held-out`).
+        return
     delivered = attestation["stopping"]["delivered_epoch"]
     facts = {name: (stated[name], found[name]) for name in found if name != "deviance"}
     place = f"deviance_per_epoch/{delivered - 1}"

@@ -26,7 +26,12 @@ from harness.rules import finding
 Schema = Callable[[str], Mapping[str, Any]]
 
 # Where the child's command says what the settings say.
-OPTIONS = {"--recipe-sha256": "recipe_sha256", "--seed": "seed", "--device": "device"}
+OPTIONS = {
+    "--recipe-sha256": "recipe_sha256",
+    "--seed": "seed",
+    "--device": "device",
+    "--halves": "halves",
+}
 # Where it says what the job says.
 PATHS = {"--input-npz": "input_npz", "--output-dir": "output_dir", "--recipe": "recipe"}
 # Where an attestation says what a job's result takes over from it.

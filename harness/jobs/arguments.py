@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness import recipe
 from harness.errors import UsageError
-from harness.model import LARGEST_SEED
+from harness.model import HALVES, LARGEST_SEED
 
 DEVICES = ("auto", "cpu", "cuda")
 INITIAL_OBJECTS = ("flat", "guess")
@@ -32,6 +32,7 @@ class Request:
     seed: int
     device: str
     threads: int
+    halves: str = HALVES[0]
 
     @property
     def in_place_of_the_recipe(self) -> dict[str, int | str]:
@@ -77,6 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument(
         "--threads", type=_whole(1), default=1, help="more than 1 costs repeatability"
+    )
+    parser.add_argument(
+        "--halves",
+        choices=HALVES,
+        default=HALVES[0],
+        help="alternate: also reconstruct from every second frame and from the others, apart",
     )
     return parser
 

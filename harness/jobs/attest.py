@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import harness
-from harness import arrays, provenance, quality, recipe, stopping
+from harness import arrays, halves, multiscale, provenance, quality, recipe, stopping
 
 if TYPE_CHECKING:
     from harness.jobs.arguments import Request
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from harness.jobs.intake import Scan
     from harness.jobs.truth import Verdict
     from harness.jobs.work import Work
+    from harness.multiscale import Similarity
 
 FORMAT = "harness.attestation/1"
 VERSIONS = ("python", "numpy", "torch", "ptychi", "matplotlib")
@@ -56,6 +57,8 @@ class Run:
     object_: complex64 (H, W), of the epoch that is delivered.  positions: (n,), object pixels.
     probe: complex64 (modes, N, N) in the files' unitary convention, sqrt(photons), as bright as
     the whole scan.  final_probe: the same after the last epoch.
+    half_objects: complex64 (H, W), one from each half of the frames, or none; half_failure: why
+    they failed.
     determinism: which conditions of repeating held.  held_out: what was, None for nothing.
     """
 
@@ -81,6 +84,8 @@ class Run:
     held_out: Mapping[str, Any] | None
     final_probe: np.ndarray
     warnings: tuple[str, ...]
+    half_objects: tuple[np.ndarray, ...] = ()
+    half_failure: str | None = None
 
     @property
     def losses(self) -> tuple[float, ...]:
@@ -95,7 +100,7 @@ class Run:
     @property
     def failure(self) -> str | None:
         """Why the run failed, if it did."""
-        return self.history.failure
+        return self.history.failure or self.half_failure
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what reconstruction.npz holds, by name."""
@@ -109,6 +114,7 @@ class Run:
             "positions_x_px": self.positions_x_px,
             "positions_y_px": self.positions_y_px,
             **(last if self.recipe["stop"] == recipe.HELD_OUT else {}),
+            **dict(zip(halves.OBJECTS, self.half_objects, strict=False)),
         }
 
     @property
@@ -155,9 +161,7 @@ def name_initial_object(task: Any, scan: Scan) -> str:
     return "guess" if same else "other"
 
 
-def read_off(
-    task: Any, work: Work, initial_object: str, history: History, gathered: tuple[str, ...]
-) -> Run:
+def read_off(task: Any, work: Work, initial_object: str, history: History) -> Run:
     """Return what pty-chi's task says of itself after its epochs."""
     import torch
 
@@ -192,7 +196,7 @@ def read_off(
         determinism=determinism.read_off(task, work.seed),
         held_out=work.held_out_part,
         final_probe=work.whole(history.final.probe),
-        warnings=gathered,
+        warnings=(),
     )
 
 
@@ -279,11 +283,19 @@ def record(
     }
 
 
-def quality_of(run: Run, scan: Scan, verdict: Verdict) -> dict[str, Any]:
-    """Return the quality of a run (`quality.measure`), by the truth where the verdict has one."""
+def quality_of(
+    run: Run, scan: Scan, verdict: Verdict, similarity: Similarity = multiscale.similarity
+) -> dict[str, Any]:
+    """Return result.json's `metrics`, by the truth where the verdict has one.
+
+    similarity: who computes the multi-scale SSIM.
+    """
     truth = scan.object_guess if verdict.present else None
-    frames = quality.Frames(scan.counts, scan.probe, scan.corners, truth, scan.pixel_size_m)
-    return quality.measure(frames, run.object_, run.probe)
+    placed = (scan.corners, truth, scan.pixel_size_m, scan.beside_px)
+    frames = quality.Frames(scan.counts, scan.probe, *placed)
+    measured = quality.measure(frames, run.object_, run.probe, similarity)
+    agree = halves.measure(run.arrays(), scan.pixel_size_m) if run.half_objects else None
+    return {**measured, "between_halves": agree}
 
 
 def _stopping(run: Run) -> dict[str, Any] | None:

@@ -68,8 +68,11 @@ class Watch:
     error: Callable[[State], float] | None = None
 
 
-def run(task: Any, num_epochs: int, watch: Watch) -> History:
-    """Run the epochs, a line for each; a loss, array or score that is not finite ends them."""
+def run(task: Any, num_epochs: int, watch: Watch, of_what: str = "") -> History:
+    """Run the epochs, a line for each; a loss, array or score that is not finite ends them.
+
+    of_what: begins each line.
+    """
     history, began = History(), time.monotonic()
     for epoch in range(1, num_epochs + 1):
         task.run(n_epochs=1)
@@ -77,7 +80,8 @@ def run(task: Any, num_epochs: int, watch: Watch) -> History:
         history.final = state_of(task, epoch)
         history.failure = _failure(history) or _score(history, watch)
         elapsed_s = time.monotonic() - began
-        print(f"epoch {epoch}/{num_epochs} {_words(history)} elapsed_s {elapsed_s:.2f}", flush=True)
+        done = f"{of_what}epoch {epoch}/{num_epochs}"
+        print(f"{done} {_words(history)} elapsed_s {elapsed_s:.2f}", flush=True)
         if history.failure:
             break
     return history

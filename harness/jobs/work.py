@@ -60,7 +60,8 @@ class Work:
     def _deviance(self, state: epochs.State) -> float:
         assert self.split is not None
         probe = self.whole(state.probe)
-        return heldout.deviance(self.split, probe, state.object_, self.scan.corners)
+        placed = (self.scan.corners, self.scan.beside_px)
+        return heldout.deviance(self.split, probe, state.object_, *placed)
 
     def _error(self, state: epochs.State) -> float:
         return self.reference.beside(state.object_).nrmse

@@ -27,7 +27,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     for name in ("input-npz", "output-dir", "recipe"):
         parser.add_argument(f"--{name}", type=Path)
-    parser.add_argument("--device")
+    for name in ("device", "halves", "recipe-sha256"):
+        parser.add_argument(f"--{name}")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--lie", action="append", default=[])
     parser.add_argument("--exit", type=int, default=0)
@@ -72,6 +73,21 @@ def losses_of(options: argparse.Namespace) -> list[float]:
     return [1.0 / (epoch + 1) for epoch in range(options.asked["num_epochs"])]
 
 
+def misfit_of(path: Path) -> float | None:
+    """Return sum (counts - model)^2 / sum model of an input's guesses, brought to its photons."""
+    with np.load(path) as given:
+        if "objectGuess" not in given:
+            return None
+        counts = given["diffraction"].astype(float) ** 2
+        probe, truth = given["probeGuess"].astype(complex), given["objectGuess"].astype(complex)
+        places = np.rint([given["ycoords"], given["xcoords"]]).astype(int).T
+    half = len(probe) // 2
+    patches = np.array([truth[y - half : y + half, x - half : x + half] for y, x in places])
+    model = np.abs(np.fft.fftshift(np.fft.fft2(probe * patches), axes=(1, 2))) ** 2
+    model *= counts.sum() / model.sum()
+    return float(((counts - model) ** 2).sum() / model.sum())
+
+
 def attestation(options: argparse.Namespace, outputs: list[dict]) -> dict:
     """Return an attestation that agrees with the options, its shape taken from the example."""
     example = Path(__file__).parents[1] / "examples" / "valid" / "attestation" / "succeeded.json"
@@ -93,7 +109,8 @@ def attestation(options: argparse.Namespace, outputs: list[dict]) -> dict:
         document["options_changed"][f"reconstructor_options.{name}"]["used"] = used
     losses = losses_of(options)
     errors = arrays_of(options)["truth_nrmse_per_epoch"].tolist()
-    document["truth"]["nrmse"] = errors[-1]
+    misfit = misfit_of(options.input_npz)
+    document["truth"] |= {"misfit": misfit, "present": misfit is not None, "nrmse": errors[-1]}
     document["stopping"] |= {"rule": options.asked["stop"], "delivered_epoch": len(losses)}
     document["stopping"]["truth"] = {
         "best_epoch": len(losses),
