@@ -81,8 +81,8 @@ def deviance(
 
     probe: (modes, N, N), unitary, as bright as the whole scan.  object_: complex (H, W).
     corners: int (n, 2), shifts_px: (n, 2), as for `forward.waves`, of every frame.  Infinite where
-    a photon fell on what the model leaves
-    dark.  Source: docs/metrics.md, `poisson_deviance_per_photon`
+    a photon fell on what the model leaves dark.
+    Source: docs/metrics.md, `poisson_deviance_per_photon`
     """
     scaled = probe * np.sqrt(split.held_share)
     beside = None if shifts_px is None else shifts_px[split.held_frames]
