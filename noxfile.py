@@ -37,6 +37,7 @@ JOBS = {
     "DEVICE": "--device",
     "SEED": "--seed",
     "INITIAL_OBJECT": "--initial-object",
+    "HALVES": "--halves",
 }
 INTERRUPT_S = 60.0
 OFF = {"", "0", "no", "false"}
@@ -168,6 +169,7 @@ def mutation(session: nox.Session) -> None:
 
 @nox.session
 def selfcheck(session: nox.Session) -> None:
-    """Check the reconstruction's geometry against a known truth, in the full environment."""
+    """Check the reconstruction against a known truth, and that jobs repeat bit for bit."""
     python = programs(session, "full") / "python"
     session.run(str(python), "-m", "harness.jobs.selfcheck", *session.posargs, external=True)
+    session.run(str(python), "-m", "harness.jobs.repeatcheck", external=True)

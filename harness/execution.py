@@ -18,6 +18,7 @@ from harness import (
     manifest,
     matrix,
     provenance,
+    recipe,
     resources,
     rules,
 )
@@ -274,8 +275,10 @@ def child_argv(job: ReconstructionJob) -> list[str]:
         "--input-npz": job.input_npz,
         "--output-dir": job.output_dir,
         "--recipe": str(Path(job.output_dir) / layout.RECIPE),
+        "--recipe-sha256": recipe.digest(job.settings.recipe),
         "--seed": job.settings.seed,
         "--device": job.settings.device,
+        "--halves": job.settings.halves,
     }
     return [
         sys.executable,
@@ -287,7 +290,8 @@ def child_argv(job: ReconstructionJob) -> list[str]:
 def _say_plan(checked: Checked, document: Mapping[str, Any], say: Say) -> None:
     plan = checked.plan
     say(
-        f"{len(plan.cells)} cells: {len(plan.jobs)} selected, {len(plan.skipped)} skipped "
+        f"{counted(len(plan.cells), 'cell')}: {len(plan.jobs)} selected, "
+        f"{len(plan.skipped)} skipped "
         f"({len(plan.missing)} for want of their input)"
     )
     for job in plan.jobs:

@@ -19,8 +19,8 @@ from harness.recipe import FRAMES, PHOTONS
 
 # Apart from every other use of a job's seed.
 STREAM = 18
-# A deviance this near to the least is as good: the last such epoch is taken.
-TOLERANCE = 1.001
+# Epochs on either side that an epoch's deviance is averaged with.
+REACH = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,9 +45,9 @@ class Split:
         return 1.0 / (1.0 - self.share) if self.by == PHOTONS else 1.0
 
     @property
-    def held_brightness(self) -> float:
-        """How bright the held-out part is beside the part that is kept."""
-        return self.share / (1.0 - self.share) if self.by == PHOTONS else 1.0
+    def held_share(self) -> float:
+        """How bright the held-out part is beside the whole scan, frame by frame."""
+        return self.share if self.by == PHOTONS else 1.0
 
 
 def split(counts: np.ndarray, share: float, by: str, seed: int) -> Split:
@@ -71,17 +71,24 @@ def split(counts: np.ndarray, share: float, by: str, seed: int) -> Split:
 
 
 def deviance(
-    held: np.ndarray, brightness: float, probe: np.ndarray, object_: np.ndarray, corners: np.ndarray
+    split: Split,
+    probe: np.ndarray,
+    object_: np.ndarray,
+    corners: np.ndarray,
+    shifts_px: np.ndarray | None = None,
 ) -> float:
-    """Return the Poisson deviance of the held-out part, per photon of it.
+    """Return the Poisson deviance of the held-out part from a model, per photon of it.
 
-    held: counts (k, N, N).  brightness: `Split.held_brightness`.  probe: (modes, N, N), unitary, of
-    the part that is kept.  corners: (k, 2), of the held frames.  Infinite where a photon fell on
-    what the model leaves dark.  Source: docs/metrics.md, `poisson_deviance_per_photon`
+    probe: (modes, N, N), unitary, as bright as the whole scan.  object_: complex (H, W).
+    corners: int (n, 2), shifts_px: (n, 2), as for `forward.waves`, of every frame.  Infinite where
+    a photon fell on what the model leaves dark.
+    Source: docs/metrics.md, `poisson_deviance_per_photon`
     """
-    scaled = probe * np.sqrt(brightness)
+    scaled = probe * np.sqrt(split.held_share)
+    beside = None if shifts_px is None else shifts_px[split.held_frames]
+    models = forward.frames(scaled, object_, corners[split.held_frames], beside)
     total = photons = 0.0
-    for frame, model in zip(held, forward.frames(scaled, object_, corners), strict=True):
+    for frame, model in zip(split.held, models, strict=True):
         lit = frame > 0
         seen = frame[lit].astype(np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -90,12 +97,27 @@ def deviance(
     return total / photons if photons > 0 and np.isfinite(total) else math.inf
 
 
-def chosen(deviances: Sequence[float]) -> int:
-    """Return which epoch is delivered, counted from 1: the last that is as good as the best.
+def smoothed(deviances: Sequence[float]) -> list[float]:
+    """Return the mean of each epoch's deviance and its neighbours', fewer at both ends.
 
-    deviances: one an epoch, one at least; as good: within `TOLERANCE` times the least.  The last
-    epoch where none is finite.
+    Batches drawn at random make an object, and so its deviance, waver from epoch to epoch.
     """
-    bound = TOLERANCE * min(deviances)
-    good = [epoch for epoch, each in enumerate(deviances, 1) if each <= bound]
-    return good[-1] if good else len(deviances)
+    last = len(deviances)
+    windows = (deviances[max(0, at - REACH) : min(last, at + REACH + 1)] for at in range(last))
+    return [math.fsum(window) / len(window) for window in windows]
+
+
+def chosen(deviances: Sequence[float]) -> int:
+    """Return which epoch is delivered, counted from 1: that of the least smoothed deviance.
+
+    deviances: one an epoch, one at least.
+    """
+    values = smoothed(deviances)
+    return values.index(min(values)) + 1
+
+
+def possible(deviances: Sequence[float]) -> set[int]:
+    """Return the epochs so far, counted from 1, that may still be chosen when more follow."""
+    settled = smoothed(deviances)[: max(0, len(deviances) - REACH)]
+    best = {settled.index(min(settled)) + 1} if settled else set()
+    return best | set(range(len(settled) + 1, len(deviances) + 1))

@@ -60,6 +60,13 @@ RULES: dict[str, Rule] = {
     "hub.returncode": Rule("log and manifest say the same return code", "get the hub again"),
     "recompute.arrays": Rule("the arrays are those that the child attests", "get the hub again"),
     "recompute.loss": Rule("the losses attested are those in the arrays", "trust the arrays"),
+    "recompute.stopping": Rule(
+        "the delivered epoch and its scores follow from those of each epoch", "trust the arrays"
+    ),
+    "recompute.held-out": Rule(
+        "the held-out part follows from input and seed, its score from the arrays",
+        "trust the arrays",
+    ),
     "recompute.object": Rule(
         "object and probe are finite, of the shape attested", "get the hub again"
     ),
@@ -70,6 +77,12 @@ RULES: dict[str, Rule] = {
         "the error against the truth is the one attested", "trust the arrays"
     ),
     "recompute.metrics": Rule("metrics are those that input and arrays give", "trust the arrays"),
+    "recompute.misfit": Rule(
+        "an objectGuess is judged by how it predicts the frames", "trust the input"
+    ),
+    "recompute.final-loss": Rule(
+        "the last loss is no better than the arrays make of the frames", "trust the arrays"
+    ),
     "hub.telemetry": Rule("the manifest says what was attested", "trust the attestation"),
     "hub.derived": Rule("documents follow from the records", "trust the records"),
     "hub.provenance": Rule("a stage's provenance follows from its records", "trust the records"),

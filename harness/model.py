@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 LARGEST_SEED = 2**32 - 1  # of a reconstruction: numpy's legacy seed, which pty-chi sets
+# Whether halves of the frames are reconstructed too, and which frames each has.
+HALVES = ("none", "alternate")
 # The module that reconstructs, and the packages that it cannot do without (POLICY-001).
 CHILD = "harness.jobs.ptychi_lsqml"
 CHILD_NEEDS = ("torch", "ptychi")
@@ -91,6 +93,7 @@ class ReconstructionSettings:
     recipe: Mapping[str, Any]
     seed: int = 0
     device: str = "auto"
+    halves: str = HALVES[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness import canonical, layout, records
+from harness import canonical, layout, leaves, records
 from harness.manifest import PLANNED_FACTS
 from harness.model import CellKey, Finding
 from harness.records import Read
@@ -70,19 +70,11 @@ def _settings(
     """Yield each fact of the whole run that differs, by itself."""
     if planned["initiative"] != document["initiative"]:
         yield _found(where, "/initiative", planned["initiative"], document["initiative"])
-    one, other = (dict(_leaves(each["settings"])) for each in (planned, document))
+    one, other = (dict(leaves.of(each["settings"])) for each in (planned, document))
     for pointer in sorted({*one, *other}):
         if one.get(pointer) != other.get(pointer):
             place = f"/settings{pointer}"
             yield _found(where, place, said(one.get(pointer)), said(other.get(pointer)))
-
-
-def _leaves(tree: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
-    if not isinstance(tree, Mapping):
-        yield pointer, tree
-        return
-    for key, value in tree.items():
-        yield from _leaves(value, f"{pointer}/{key}")
 
 
 def _jobs(planned: Mapping[str, Any], document: Mapping[str, Any], where: str) -> Iterable[Finding]:

@@ -52,6 +52,13 @@ def compare(
             wanted["initial_object"],
             attestation["initial_object"],
         ),
+        "attest.stop": ("/stopping/rule", wanted["stop"], _stopping(attestation).get("rule")),
+        "attest.held-out": ("/stopping/held_out", _part(wanted, asked), _part_held(attestation)),
+        "attest.halves": (
+            "/metrics/between_halves",
+            asked["halves"],
+            _halves(attestation),
+        ),
         "attest.device": (
             "/device/requested",
             asked["device"],
@@ -65,7 +72,7 @@ def compare(
     ]
     return (
         *found,
-        *_check_settings(wanted, attestation, where),
+        *check_settings(wanted, attestation, where),
         *check_itself(attestation, where=where),
         *_check_input_path(asked, attestation, where),
         *_check_outputs(attestation, outputs, where),
@@ -77,15 +84,38 @@ def _identity(wanted: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: wanted[name] for name in names}, "sha256": recipe.digest(wanted)}
 
 
+def _stopping(attestation: Mapping[str, Any]) -> Mapping[str, Any]:
+    return attestation["stopping"] or {}
+
+
+def _held_out(attestation: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    return _stopping(attestation).get("held_out")
+
+
+def _part(wanted: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what is to be held out, as far as a recipe and a seed say."""
+    held_out = wanted.get("held_out")
+    return held_out and {"share": held_out["share"], "seed": asked["seed"]}
+
+
+def _part_held(attestation: Mapping[str, Any]) -> dict[str, Any] | None:
+    part = _held_out(attestation)
+    return part and {"share": part["share"], "seed": part["seed"]}
+
+
 def _frames_used(attestation: Mapping[str, Any]) -> int:
-    """Return how many frames were reconstructed from."""
-    return attestation["input"]["frames"]
+    """Return how many frames were reconstructed from: all, but where whole frames are held out."""
+    part, frames = _held_out(attestation), attestation["input"]["frames"]
+    return frames - part["frames"] if part and part["by"] == recipe.FRAMES else frames
 
 
-def _check_settings(
+def check_settings(
     wanted: Mapping[str, Any], attestation: Mapping[str, Any], where: str
 ) -> Iterator[Finding]:
-    """Yield each option that is not the recipe's, or that no recipe asked to change."""
+    """Yield each option that is not the recipe's, or that no recipe asked to change.
+
+    wanted: a recipe, resolved.
+    """
     read = attestation["input"]
     light = recipe.photons_per_px(
         read["frames"], read["mean_photons_per_frame"], attestation["truth"]["region_px"]
@@ -122,6 +152,7 @@ def check_itself(attestation: Mapping[str, Any], *, where: str) -> list[Finding]
         "/loss/per_epoch": (f"{attestation['epochs_run']} losses", f"{len(losses)} losses"),
         "/loss/first": (losses[0] if losses else None, attestation["loss"]["first"]),
         "/loss/last": (losses[-1] if losses else None, attestation["loss"]["last"]),
+        **_stated_of_the_run(attestation),
         "/finished_at": (
             "not before the start",
             "before the start"
@@ -139,6 +170,27 @@ def check_itself(attestation: Mapping[str, Any], *, where: str) -> list[Finding]
         for place, (one, other) in facts.items()
         if one != other
     ]
+
+
+def _stated_of_the_run(attestation: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return what determinism and stopping say, beside what follows from the rest."""
+    stated = attestation["determinism"]
+    conditions = [held for name, held in stated.items() if name != "bitwise"]
+    facts = {
+        "/determinism/one_thread": (attestation["threads"] == 1, stated["one_thread"]),
+        "/determinism/on_cpu": (attestation["device"]["used"] == "cpu", stated["on_cpu"]),
+        "/determinism/bitwise": (all(conditions), stated["bitwise"]),
+    }
+    errors = _stopping(attestation).get("truth")
+    if attestation["stopping"]:
+        delivered = errors and errors["delivered_nrmse"]
+        facts["/stopping/truth"] = (attestation["truth"]["nrmse"], delivered)
+    return facts
+
+
+def _halves(attestation: Mapping[str, Any]) -> str:
+    between = attestation.get("metrics", {}).get("between_halves")
+    return "none" if between is None else between["split"]
 
 
 def _check_input_path(

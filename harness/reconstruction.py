@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import terminal
 from harness.errors import UsageError
-from harness.model import LARGEST_SEED, ReconstructionJob, ReconstructionSettings
+from harness.model import HALVES, LARGEST_SEED, ReconstructionJob, ReconstructionSettings
 
 if TYPE_CHECKING:
     from harness.design import StudyDesign
@@ -42,6 +42,7 @@ OPTIONS = {
     "probe": None,
     "seed": None,
     "device": "auto",
+    "halves": HALVES[0],
 }
 
 
@@ -151,6 +152,12 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", metavar="N", help="default: the study's")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument(
+        "--halves",
+        choices=HALVES,
+        default=HALVES[0],
+        help="alternate: also reconstruct from each half of the frames, and say how far they agree",
+    )
 
 
 def _run_and_report(options: argparse.Namespace) -> int:
@@ -237,7 +244,7 @@ def settings_from(design: StudyDesign, options: argparse.Namespace) -> Reconstru
     seed = given.pop("seed", design.seeds["reconstruction"])
     given |= {name: word for name, word in words.items() if word is not None}
     settings = make_settings(design, options.recipe, options.probe, given)
-    return replace(settings, seed=seed, device=options.device)
+    return replace(settings, seed=seed, device=options.device, halves=options.halves)
 
 
 def parallel_from(options: argparse.Namespace) -> int:

@@ -40,12 +40,15 @@ RULES: dict[str, Rule] = {
     "attest.settings": Rule(
         "the options at work are the recipe's, and pty-chi's defaults else", "mend the child"
     ),
+    "attest.stop": Rule("the epoch is chosen by the rule asked for", "mend the child"),
+    "attest.held-out": Rule("the share asked for is held out, by the seed", "mend the child"),
     "attest.algorithm": Rule("the algorithm asked for ran", "mend the child, run the job again"),
     "attest.epochs": Rule("all epochs asked for ran", "mend the child, run the job again"),
     "attest.input": Rule("the input described is the input read", "keep inputs still during a run"),
     "attest.seed": Rule("the seed asked for was used", "mend the child, run the job again"),
     "attest.batch-size": Rule("the batch size asked for was used", "mend the child"),
     "attest.initial-object": Rule("the initial object asked for was used", "mend the child"),
+    "attest.halves": Rule("the halves asked for were made", "mend the child"),
     "attest.device": Rule("the device asked for was honoured", "mend the child"),
     "attest.itself": Rule("an attestation does not contradict itself", "mend the child"),
     "attest.outputs": Rule("outputs are as attested", "run the job again in a new hub"),

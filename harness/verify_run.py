@@ -13,6 +13,7 @@ from harness import (
     judge,
     layout,
     manifest,
+    recipe,
     reconcile,
     records,
     schemas,
@@ -25,7 +26,12 @@ from harness.rules import finding
 Schema = Callable[[str], Mapping[str, Any]]
 
 # Where the child's command says what the settings say.
-OPTIONS = {"--seed": "seed", "--device": "device"}
+OPTIONS = {
+    "--recipe-sha256": "recipe_sha256",
+    "--seed": "seed",
+    "--device": "device",
+    "--halves": "halves",
+}
 # Where it says what the job says.
 PATHS = {"--input-npz": "input_npz", "--output-dir": "output_dir", "--recipe": "recipe"}
 # Where an attestation says what a job's result takes over from it.
@@ -143,9 +149,10 @@ def _check_argv(
     """Yield where a job's command asks for something else than settings and job say."""
     given = dict(pairwise(job["argv"]))
     said = {option: f"{option} {given.get(option, 'nothing')}" for option in (*OPTIONS, *PATHS)}
+    asked = {**settings, "recipe_sha256": recipe.digest(settings["recipe"])}
     for option, name in OPTIONS.items():
-        if given.get(option) != str(settings[name]):
-            yield _argv(job, where, f"{option} {settings[name]}", said[option])
+        if given.get(option) != str(asked[name]):
+            yield _argv(job, where, f"{option} {asked[name]}", said[option])
     places = {**job, "recipe": _recipe_path(job)}
     for option, name in PATHS.items():
         if not given.get(option, "").endswith(places[name]):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness import recipe
 from harness.errors import UsageError
-from harness.model import LARGEST_SEED
+from harness.model import HALVES, LARGEST_SEED
 
 DEVICES = ("auto", "cpu", "cuda")
 INITIAL_OBJECTS = ("flat", "guess")
@@ -23,6 +23,7 @@ class Request:
     input_npz: str
     output_dir: str
     recipe: str
+    recipe_sha256: str | None
     num_epochs: int | None
     batch_size: int | None
     initial_object: str | None
@@ -31,6 +32,7 @@ class Request:
     seed: int
     device: str
     threads: int
+    halves: str = HALVES[0]
 
     @property
     def in_place_of_the_recipe(self) -> dict[str, int | str]:
@@ -61,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--input-npz", required=True, help="a DATA-001 file")
     parser.add_argument("--output-dir", required=True, help="a folder without a result.json")
     parser.add_argument("--recipe", default="default", help="of recipes/, or a TOML or JSON file")
+    parser.add_argument("--recipe-sha256", metavar="SHA256", help="of what it must say in the end")
     parser.add_argument("--num-epochs", type=_whole(1), help="in place of the recipe's")
     parser.add_argument("--batch-size", type=_whole(1), help="in place of the recipe's")
     parser.add_argument(
@@ -75,6 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument(
         "--threads", type=_whole(1), default=1, help="more than 1 costs repeatability"
+    )
+    parser.add_argument(
+        "--halves",
+        choices=HALVES,
+        default=HALVES[0],
+        help="alternate: also reconstruct from every second frame and from the others, apart",
     )
     return parser
 

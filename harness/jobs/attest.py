@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import harness
-from harness import arrays, provenance, quality, recipe
+from harness import arrays, halves, multiscale, provenance, quality, recipe, stopping
 
 if TYPE_CHECKING:
     from harness.jobs.arguments import Request
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from harness.jobs.intake import Scan
     from harness.jobs.truth import Verdict
     from harness.jobs.work import Work
+    from harness.multiscale import Similarity
 
 FORMAT = "harness.attestation/1"
 VERSIONS = ("python", "numpy", "torch", "ptychi", "matplotlib")
@@ -55,7 +56,10 @@ class Run:
     options: dotted path -> (pty-chi's default, value used), where they differ.
     object_: complex64 (H, W), of the epoch that is delivered.  positions: (n,), object pixels.
     probe: complex64 (modes, N, N) in the files' unitary convention, sqrt(photons), as bright as
-    the whole scan.
+    the whole scan.  final_probe: the same after the last epoch.
+    half_objects: complex64 (H, W), one from each half of the frames, or none; half_failure: why
+    they failed.
+    determinism: which conditions of repeating held.  held_out: what was, None for nothing.
     """
 
     reconstructor: str
@@ -76,7 +80,12 @@ class Run:
     device: str
     device_name: str
     threads: int
+    determinism: Mapping[str, bool]
+    held_out: Mapping[str, Any] | None
+    final_probe: np.ndarray
     warnings: tuple[str, ...]
+    half_objects: tuple[np.ndarray, ...] = ()
+    half_failure: str | None = None
 
     @property
     def losses(self) -> tuple[float, ...]:
@@ -84,18 +93,28 @@ class Run:
         return tuple(self.history.losses)
 
     @property
+    def delivered_epoch(self) -> int:
+        """The epoch whose object and probe these are."""
+        return self.history.delivered(self.recipe["stop"]).epoch
+
+    @property
     def failure(self) -> str | None:
         """Why the run failed, if it did."""
-        return self.history.failure
+        return self.history.failure or self.half_failure
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what reconstruction.npz holds, by name."""
+        last = {stopping.FINAL_OBJECT: self.history.final.object_}
+        last[stopping.FINAL_PROBE] = self.final_probe
+        series = self.history.series.named()
         return {
             "object": self.object_,
             "probe": self.probe,
-            "loss_per_epoch": np.array(self.losses, dtype=np.float64),
+            **{name: np.array(values, dtype=np.float64) for name, values in series.items()},
             "positions_x_px": self.positions_x_px,
             "positions_y_px": self.positions_y_px,
+            **(last if self.recipe["stop"] == recipe.HELD_OUT else {}),
+            **dict(zip(halves.OBJECTS, self.half_objects, strict=False)),
         }
 
     @property
@@ -142,18 +161,16 @@ def name_initial_object(task: Any, scan: Scan) -> str:
     return "guess" if same else "other"
 
 
-def read_off(
-    task: Any, work: Work, initial_object: str, history: History, gathered: tuple[str, ...]
-) -> Run:
+def read_off(task: Any, work: Work, initial_object: str, history: History) -> Run:
     """Return what pty-chi's task says of itself after its epochs."""
     import torch
 
-    from harness.jobs import settings
+    from harness.jobs import determinism, settings
 
     reconstructor = task.reconstructor
     device = task.get_data("object").device.type
     origin = task.object.pos_origin_coords.cpu().numpy()
-    kept = history.delivered or history.final
+    kept = history.delivered(work.recipe["stop"])
     x_px, y_px = _positions(task, work)
     return Run(
         reconstructor=type(reconstructor).__name__,
@@ -176,7 +193,10 @@ def read_off(
         if device == "cuda"
         else provenance.host()["processor"],
         threads=torch.get_num_threads(),
-        warnings=gathered,
+        determinism=determinism.read_off(task, work.seed),
+        held_out=work.held_out_part,
+        final_probe=work.whole(history.final.probe),
+        warnings=(),
     )
 
 
@@ -249,23 +269,40 @@ def record(
         "probe_modes": len(run.probe),
         "position_origin_px": list(run.position_origin_px),
         "loss": _loss(run.losses),
+        "stopping": _stopping(run),
         "truth": verdict.as_record(),
         "metrics": measured,
         "arrays": {name: arrays.identity(values) for name, values in run.arrays().items()},
         "outputs": files,
         "device": {"requested": request.device, "used": run.device, "name": run.device_name},
         "threads": run.threads,
+        "determinism": dict(run.determinism),
         "versions": _versions(),
         "warnings": list(run.warnings),
         **_cost(clock),
     }
 
 
-def quality_of(run: Run, scan: Scan, verdict: Verdict) -> dict[str, Any]:
-    """Return the quality of a run (`quality.measure`), by the truth where the verdict has one."""
+def quality_of(
+    run: Run, scan: Scan, verdict: Verdict, similarity: Similarity = multiscale.similarity
+) -> dict[str, Any]:
+    """Return result.json's `metrics`, by the truth where the verdict has one.
+
+    similarity: who computes the multi-scale SSIM.
+    """
     truth = scan.object_guess if verdict.present else None
-    frames = quality.Frames(scan.counts, scan.probe, scan.corners, truth, scan.pixel_size_m)
-    return quality.measure(frames, run.object_, run.probe)
+    placed = (scan.corners, truth, scan.pixel_size_m, scan.beside_px)
+    frames = quality.Frames(scan.counts, scan.probe, *placed)
+    measured = quality.measure(frames, run.object_, run.probe, similarity)
+    agree = halves.measure(run.arrays(), scan.pixel_size_m) if run.half_objects else None
+    return {**measured, "between_halves": agree}
+
+
+def _stopping(run: Run) -> dict[str, Any] | None:
+    # The scores of a failed run may be NaN; JSON has none, and nothing was chosen by them.
+    if run.failure:
+        return None
+    return stopping.record(run.recipe["stop"], run.history.series, run.held_out)
 
 
 def _loss(losses: tuple[float, ...]) -> dict[str, Any]:

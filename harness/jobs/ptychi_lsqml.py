@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness import terminal
@@ -18,7 +19,10 @@ from harness.errors import EXIT_FAILED, EXIT_OK, InputInvalid
 from harness.jobs import arguments
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from harness.jobs.arguments import Request
+    from harness.jobs.attest import Run
     from harness.jobs.work import Work
 
 OLDEST_TORCH = (2, 2)
@@ -31,33 +35,63 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _reconstruct(request: Request) -> int:
-    from harness import provenance
-    from harness.jobs import attest, epochs, intake, outputs, truth, work
+    from harness import halves, provenance
+    from harness.jobs import attest, intake, ms_ssim, outputs, truth, work
 
     clock = attest.Clock.start()
     asked = _recipe(request)
     folder = outputs.fresh_folder(request.output_dir)
     scan = intake.read(request.input_npz)
+    if request.halves != halves.NONE:
+        halves.split(len(scan.counts))
     provenance.require_packages()
     plan = work.make(scan, asked, request.seed, truth.find(scan))
     with attest.recorded_warnings() as warnings:
         try:
-            task = _task(request, plan)
+            run = _run(request, plan)
         except ImportError as error:
             said = " ".join(str(error).split())
             raise InputInvalid(f"POLICY-001: {said}; build the environment: make env") from None
-        initial_object = attest.name_initial_object(task, scan)
-        history = epochs.run(task, asked["num_epochs"], plan.watch())
-    run = attest.read_off(task, plan, initial_object, history, tuple(warnings))
+        if request.halves != halves.NONE and not run.failure:
+            run = _with_halves(run, request, plan)
+    run = replace(run, warnings=tuple(warnings))
     verdict = plan.reference.beside(run.object_)
-    quality = attest.quality_of(run, scan, verdict)
+    quality = attest.quality_of(run, scan, verdict, ms_ssim.similarity)
     files = outputs.write_results(folder, run, scan, verdict, quality)
     outputs.write_record(folder, attest.record(run, scan, verdict, quality, request, files, clock))
-    if history.failure:
-        print(f"error: {history.failure}; result.json says failed", file=sys.stderr)
+    if run.failure:
+        print(f"error: {run.failure}; result.json says failed", file=sys.stderr)
         return EXIT_FAILED
     print(f"done: {run.algorithm}, {run.epochs_run} epochs, last loss {run.losses[-1]:.3e}")
     return EXIT_OK
+
+
+def _run(request: Request, plan: Work) -> Run:
+    """Return what came of one reconstruction."""
+    from harness.jobs import attest, epochs
+
+    task = _task(request, plan)
+    initial_object = attest.name_initial_object(task, plan.scan)
+    history = epochs.run(task, plan.recipe["num_epochs"], plan.watch())
+    return attest.read_off(task, plan, initial_object, history)
+
+
+def _with_halves(run: Run, request: Request, plan: Work) -> Run:
+    """Return the run with an object from each half of the frames, made as the run was."""
+    from harness import halves
+    from harness.jobs import epochs, work
+
+    objects: list[np.ndarray] = []
+    for name, frames in zip("ab", halves.split(len(plan.scan.counts)), strict=True):
+        print(f"half {name}: {len(frames)} of {len(plan.scan.counts)} frames")
+        half = work.make(plan.scan.part(frames), plan.recipe, plan.seed, plan.reference)
+        of_half = epochs.run(
+            _task(request, half), plan.recipe["num_epochs"], half.watch(), f"half {name} "
+        )
+        if of_half.failure is not None:
+            return replace(run, half_failure=f"half {name} of the frames: {of_half.failure}")
+        objects.append(of_half.delivered(plan.recipe["stop"]).object_)
+    return replace(run, half_objects=tuple(objects))
 
 
 def _recipe(request: Request) -> dict[str, Any]:
@@ -66,7 +100,11 @@ def _recipe(request: Request) -> dict[str, Any]:
 
     loaded = recipefile.load(request.recipe)
     probe = request.probe or loaded.get("probe", recipe.GIVEN)
-    return recipe.resolve(loaded, probe, request.in_place_of_the_recipe)
+    asked = recipe.resolve(loaded, probe, request.in_place_of_the_recipe)
+    digest = recipe.digest(asked)
+    if request.recipe_sha256 not in (None, digest):
+        raise InputInvalid(f"recipe {request.recipe} has sha256 {digest}, another was asked for")
+    return asked
 
 
 def choose_device(requested: str, cuda_is_there: bool) -> str:
@@ -89,13 +127,12 @@ def _task(request: Request, plan: Work) -> Any:
     """Return pty-chi's task, built and seeded, nothing run yet."""
     import torch
 
-    from harness.jobs import modes
+    from harness.jobs import determinism, modes
 
     require_torch(torch.__version__)
     device = choose_device(request.device, torch.cuda.is_available())
     print(f"device {device} (asked for {request.device}), threads {request.threads}")
-    torch.set_num_threads(request.threads)
-    torch.manual_seed(request.seed)
+    determinism.enforce(request.threads, request.seed)
 
     from ptychi.api.task import PtychographyTask
 
@@ -109,8 +146,7 @@ def _task(request: Request, plan: Work) -> Any:
         probe_position_y_px=plan.scan.positions_y_px[plan.frames].astype("float32"),
         opr_mode_weights_data=weights,
     )
-    # pty-chi's own seed does not reach the loader that draws the minibatches.
-    task.reconstructor.dataloader.generator.manual_seed(request.seed)
+    determinism.seed_loader(task, request.seed)
     return task
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness import heldout, recipe
+from harness import heldout, recipe, stopping
 from harness.jobs import epochs, geometry
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class Work:
 
     scan: Scan
     recipe: Mapping[str, Any]
+    seed: int
     split: heldout.Split | None
     counts: np.ndarray
     frames: np.ndarray
@@ -40,9 +41,9 @@ class Work:
     def watch(self) -> epochs.Watch:
         """Return what is looked at after each epoch."""
         return epochs.Watch(
+            rule=self.recipe["stop"],
             deviance=None if self.split is None else self._deviance,
             error=self._error if self.reference.present else None,
-            by_deviance=self.recipe["stop"] == recipe.HELD_OUT,
         )
 
     def whole(self, probe: np.ndarray) -> np.ndarray:
@@ -51,11 +52,16 @@ class Work:
             return probe
         return (probe * np.sqrt(self.split.brightness)).astype(np.complex64)
 
+    @property
+    def held_out_part(self) -> dict[str, Any] | None:
+        """What result.json says of the part that is held out; None where nothing is."""
+        return None if self.split is None else stopping.held_out_part(self.split, self.seed)
+
     def _deviance(self, state: epochs.State) -> float:
         assert self.split is not None
-        corners = self.scan.corners[self.split.held_frames]
-        brightness = self.split.held_brightness
-        return heldout.deviance(self.split.held, brightness, state.probe, state.object_, corners)
+        probe = self.whole(state.probe)
+        placed = (self.scan.corners, self.scan.beside_px)
+        return heldout.deviance(self.split, probe, state.object_, *placed)
 
     def _error(self, state: epochs.State) -> float:
         return self.reference.beside(state.object_).nrmse
@@ -76,6 +82,7 @@ def make(scan: Scan, asked: Mapping[str, Any], seed: int, reference: Verdict) ->
     return Work(
         scan,
         asked,
+        seed,
         split,
         counts,
         frames,

@@ -1,0 +1,124 @@
+"""What a job says that it measured, against what its input and its arrays give. Pure.
+
+Source: docs/adr/0014-claims-are-recomputed.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness import leaves
+from harness.misfit import Judgement
+from harness.model import Finding
+from harness.rules import finding
+from harness.wording import said
+
+# The last loss is a mean over the minibatches of an epoch, each before its update; what the arrays
+# give afterwards was 0.88 to 1.0 of it in whole runs (docs/metrics.md).
+LEAST_SHARE_OF_FINAL = 0.5
+# Where pty-chi is told to display another loss, there is nothing to compare.
+OTHER_LOSS = "reconstructor_options.displayed_loss_function"
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TruthError:
+    """The error against the truth computed again, over a region (`truth.region_px`).
+
+    final_nrmse: of the last epoch's object, None where it is not kept beside the delivered one.
+    """
+
+    nrmse: float
+    region_px: Mapping[str, Sequence[int]]
+    removed: Record
+    final_nrmse: float | None = None
+
+
+def check_truth(where: str, attestation: Record, found: TruthError) -> Iterator[Finding]:
+    """Yield where the error against the truth, or its region, is not the one attested."""
+    truth = attestation["truth"]
+    if truth["region_px"] != found.region_px:
+        yield finding(
+            "recompute.truth-error",
+            where=where,
+            pointer="/truth/region_px",
+            expected=said(found.region_px),
+            found=said(truth["region_px"]),
+        )
+    by_epoch = (attestation["stopping"] or {}).get("truth") or {}
+    pairs = {"/truth/nrmse": (truth["nrmse"], found.nrmse)}
+    if found.final_nrmse is not None:
+        pairs["/stopping/truth/final_nrmse"] = (by_epoch.get("final_nrmse"), found.final_nrmse)
+    for pointer, (stated, again) in pairs.items():
+        if stated is None or abs(stated - again) > leaves.TOLERANCE * max(1.0, again):
+            yield finding(
+                "recompute.truth-error",
+                where=where,
+                pointer=pointer,
+                expected=f"{again:.9g}, from the arrays",
+                found=said(stated),
+            )
+    yield from _compare(
+        where, "/truth/removed", truth["removed"], found.removed, rule="recompute.truth-error"
+    )
+
+
+def check_metrics(where: str, attested: Record, found: Record) -> Iterator[Finding]:
+    """Yield each value of `metrics` that input and arrays do not give, the halves aside.
+
+    attested, found: the block as it stands in `result.json`, and as it is computed again.
+    """
+    stated = {name: value for name, value in attested.items() if name != "between_halves"}
+    yield from _compare(where, "/metrics", stated, found)
+
+
+def check_halves(where: str, attested: Record | None, found: Record | None) -> Iterator[Finding]:
+    """Yield each value of `metrics.between_halves` that the arrays do not give; None: no halves."""
+    yield from _compare(where, "/metrics/between_halves", attested, found)
+
+
+def check_judgement(where: str, attested: Record, found: Judgement) -> Iterator[Finding]:
+    """Yield where the objectGuess is judged otherwise than input and probe give."""
+    stated = {name: attested[name] for name in ("present", "misfit")}
+    again = {"present": found.present, "misfit": found.misfit}
+    yield from _compare(where, "/truth", stated, again, rule="recompute.misfit")
+
+
+def check_final_loss(where: str, attestation: Record, found: Record) -> Iterator[Finding]:
+    """Yield where the last loss is far better than the frames and the arrays allow.
+
+    found: `metrics` as it is computed again.
+    """
+    last, left = attestation["loss"]["last"], found["without_truth"]["amplitude_mse"]
+    if left is not None and last < LEAST_SHARE_OF_FINAL * left:
+        yield finding(
+            "recompute.final-loss",
+            where=where,
+            pointer="/loss/last",
+            expected=f"at least {LEAST_SHARE_OF_FINAL} of {left:.6g}, from the arrays",
+            found=said(last),
+        )
+
+
+def displays_another_loss(attestation: Record) -> bool:
+    """Return whether the losses of a job are of another kind than `amplitude_mse`."""
+    return OTHER_LOSS in attestation["options_changed"]
+
+
+def _compare(
+    where: str, place: str, attested: Any, found: Any, rule: str = "recompute.metrics"
+) -> Iterator[Finding]:
+    stated, again = dict(leaves.of(attested)), dict(leaves.of(found))
+    for pointer in sorted({*stated, *again}):
+        one, other = stated.get(pointer), again.get(pointer)
+        if not leaves.same(one, other):
+            yield finding(
+                rule,
+                where=where,
+                pointer=f"{place}{pointer}",
+                expected=f"{said(other)}, from the arrays",
+                found=said(one),
+            )
