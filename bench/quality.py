@@ -1,9 +1,10 @@
 """Both recipes on the same inputs, one core each: errors, epochs, photon limit and time.
 
-    .venv/bin/python -m bench.quality [--base PATH] [--recipe FILE] [--view NAME] --out docs/quality/NAME
+    .venv/bin/python -m bench.quality [--base PATH] [--view VIEW] --out docs/quality/NAME
 
 Prints the table of the cells and writes NAME.md and NAME.png.  Reconstructions are kept under
-tmp/bench and run again only where the recipe, the input or the seed is another.
+tmp/bench and run again only where the recipe, the input or the seed is another: take that folder
+away when the code that reconstructs or measures has changed.
 """
 
 from __future__ import annotations
