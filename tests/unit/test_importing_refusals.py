@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from harness import cli, design, placement
+from harness import cli, design, detector, placement
 from harness.jobs import geometry
 from harness.resources import schema
 from tests import foreign_files as made
@@ -171,6 +171,18 @@ def test_small_amplitudes_are_not_rounded_to_no_photons(tmp_path):
     source = ptychopinn_with(tmp_path, diff3d=AMPLITUDE * 0.02)
     found = imported(tmp_path, source, "--frames", "amplitude")
     np.testing.assert_allclose(found["diffraction"], AMPLITUDE * 0.02, rtol=1e-6)
+
+
+def test_faint_light_all_over_a_large_frame_is_not_rounded_away():
+    faint = np.full((1, 256, 256), 0.009)
+    np.testing.assert_array_equal(detector.whole_where_close(faint), faint)
+    rounded = np.full((1, 256, 256), 2 + 1e-7)
+    np.testing.assert_array_equal(detector.whole_where_close(rounded), np.rint(rounded))
+
+
+def test_positions_that_are_turned_leave_the_object_behind(tmp_path, capsys):
+    source = ptychopinn_with(tmp_path)
+    refused(tmp_path, capsys, "positions do not lie on the object", source, "--flip", "x")
 
 
 def test_what_is_not_read_of_a_file_is_said(tmp_path):
