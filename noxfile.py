@@ -35,6 +35,7 @@ JOBS = {
     "DEVICE": "--device",
     "SEED": "--seed",
     "INITIAL_OBJECT": "--initial-object",
+    "HALVES": "--halves",
 }
 INTERRUPT_S = 60.0
 OFF = {"", "0", "no", "false"}

@@ -7,8 +7,6 @@ counts only if its digest is the recorded one.  Source: docs/adr/0014-claims-are
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,29 +15,29 @@ from itertools import chain
 from pathlib import Path, PurePath
 from typing import Any
 
-import numpy as np
-
 from harness import (
-    alignment,
     canonical,
     gates,
     hub,
     layout,
     manifest,
+    measured_again,
     npz,
     prepare,
     publish,
     recompute,
     records,
+    remeasure,
     resources,
     rules,
     verify,
 )
 from harness.design import StudyDesign
-from harness.errors import InputInvalid
 from harness.manifest import key_of
+from harness.measured_again import TruthError
+from harness.misfit import Judgement
 from harness.model import Finding
-from harness.recompute import COMPARED, NOT_SEEN, RECOMPUTED, Account, Left, TruthError
+from harness.recompute import COMPARED, NOT_SEEN, RECOMPUTED, Account, Left
 from harness.seal import Entry
 
 # Findings after which the records cannot be used.
@@ -48,11 +46,9 @@ NO_INPUT = "its input is not at hand: give --inputs"
 OTHER_INPUT = "the input at hand is another file"
 OTHER_STUDY = "the study at hand is another: give --study"
 ONE_HALF = "the other half of its scan is not among the inputs seen"
-NO_TRUTH = "no truth is attested, or the object has another shape"
-NO_METRICS = "no metrics are attested"
-UNFIT = "input and reconstruction do not fit each other"
+NO_TRUTH = "the input has no truth, or the object has another shape"
+OTHER_LOSS = "pty-chi was told to display another loss"
 NOT_ASKED = "not asked: the study is of one file, whose frames nobody chose"
-NEEDS_MODEL = "the child says it; no model of the frames is computed here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +80,21 @@ class _Job:
     @property
     def folder(self) -> str:
         return self.planned["output_dir"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What could be seen of a job; a string in place of figures says why there are none.
+
+    reason: why its input was not used, "" where it was.
+    """
+
+    reason: str
+    metrics: Mapping[str, Any] | str
+    halves: Mapping[str, Any] | str | None
+    reading: npz.NpzReading | None = None
+    judged: Judgement | None = None
+    error: TruthError | None = None
 
 
 def audit(root: Path, inputs: Inputs = Inputs()) -> Audit:
@@ -141,141 +152,115 @@ def _left(entries: Sequence[Entry], read: records.Read, folder: str) -> Left:
 
 
 def _losses(archive: bytes) -> tuple[float, ...] | None:
-    losses = _array(archive, "loss_per_epoch")
+    losses = remeasure.array(archive, "loss_per_epoch")
     if losses is None or losses.ndim != 1 or losses.dtype.kind != "f":
         return None
     return tuple(losses.tolist())
-
-
-def _array(archive: bytes, name: str) -> np.ndarray | None:
-    """Return an array of an NPZ; None where there is none that can be read."""
-    try:
-        with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
-            return np.asarray(arrays[name])
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
-        return None
 
 
 def _check_inputs(
     read: records.Read, jobs: list[_Job], inputs: Inputs
 ) -> tuple[list[Finding], list[Account]]:
     """Return findings on the inputs at hand, and accounts of every claim of every job."""
-    opened = [(job, *_open_input(read, job, inputs)) for job in jobs]
-    readings = {key_of(job.planned): reading for job, _, reading, *_ in opened if reading}
+    opened = [(job, _open_input(read, job, inputs)) for job in jobs]
+    readings = {key_of(job.planned): seen.reading for job, seen in opened if seen.reading}
     halves = Counter((key.dose_photons, key.view) for key in readings)
     found: list[Finding] = []
     accounts: list[Account] = []
-    for job, reason, _, error, measured in opened:
+    for job, seen in opened:
         key = key_of(job.planned)
-        spaced = reason or (NOT_ASKED if _is_given(inputs) else "")
+        spaced = seen.reason or (NOT_ASKED if _is_given(inputs) else "")
         apart = spaced or ("" if halves[key.dose_photons, key.view] > 1 else ONE_HALF)
-        accounts += _accounts(job.folder, reason, spaced, apart, has_error=error is not None)
-        unmeasured = measured if isinstance(measured, str) else ""
-        how = NOT_SEEN if unmeasured else RECOMPUTED
-        accounts.append(Account("metrics", job.folder, how, unmeasured))
-        if error is not None:
-            where = f"{job.folder}/{layout.RESULT}"
-            found += recompute.check_truth(where, job.attestation, error)
-        if not isinstance(measured, str):
-            where = f"{job.folder}/{layout.RESULT}"
-            found += recompute.check_metrics(where, job.attestation["metrics"], measured)
+        accounts += _accounts(job, seen, spaced, apart)
+        found += _measured(job, seen)
     if readings and inputs.design is not None:
         checked = gates.check_inputs(readings, inputs.design)
         found += rules.errors(chain.from_iterable(checked.values()))
     return found, accounts
 
 
+def _measured(job: _Job, seen: _Seen) -> Iterator[Finding]:
+    """Yield each figure of a job that its input and its arrays do not give."""
+    where, attestation = f"{job.folder}/{layout.RESULT}", job.attestation
+    if seen.judged is not None:
+        yield from measured_again.check_judgement(where, attestation["truth"], seen.judged)
+    if seen.error is not None:
+        yield from measured_again.check_truth(where, attestation, seen.error)
+    if not isinstance(seen.metrics, str):
+        yield from measured_again.check_metrics(where, attestation["metrics"], seen.metrics)
+        if not measured_again.displays_another_loss(attestation):
+            yield from measured_again.check_final_loss(where, attestation, seen.metrics)
+    if not isinstance(seen.halves, str):
+        attested = attestation["metrics"]["between_halves"]
+        yield from measured_again.check_halves(where, attested, seen.halves)
+
+
 def _is_given(inputs: Inputs) -> bool:
     return inputs.design is not None and inputs.design.input_sha256 is not None
 
 
-def _accounts(
-    subject: str, reason: str, spaced: str, apart: str, *, has_error: bool
-) -> Iterator[Account]:
+def _accounts(job: _Job, seen: _Seen, spaced: str, apart: str) -> Iterator[Account]:
     """Yield an account of each claim of one job.
 
-    reason: why its input was not seen, "" where it was.  spaced: the same of what a view asks of
-    positions.  apart: the same of both halves.
+    spaced: why what a view asks of positions was not seen, "" where it was.  apart: the same of
+    both halves of the scan.
     """
+    reason, subject = seen.reason, job.folder
     for claim in ("arrays", "loss", "object", "pictures"):
         yield Account(claim, subject, RECOMPUTED)
     yield Account("input", subject, COMPARED if reason else RECOMPUTED, reason)
-    without = "" if has_error else reason or NO_TRUTH
+    unmeasured = seen.metrics if isinstance(seen.metrics, str) else ""
+    another = OTHER_LOSS if measured_again.displays_another_loss(job.attestation) else ""
     for claim, why in (
         ("data-001", reason),
         ("dose", reason),
         ("spacing", spaced),
         ("disjoint", apart),
-        ("truth-error", without),
-        ("misfit", NEEDS_MODEL),
+        ("misfit", reason or ("" if seen.judged else remeasure.UNFIT)),
+        ("truth-error", reason or ("" if seen.error else NO_TRUTH)),
+        ("metrics", unmeasured),
+        ("halves", seen.halves if isinstance(seen.halves, str) else ""),
     ):
         yield Account(claim, subject, NOT_SEEN if why else RECOMPUTED, why)
+    # The last loss was tracked before the last updates: it is bounded by the arrays, not given.
+    bounded = unmeasured or another
+    yield Account("final-loss", subject, NOT_SEEN if bounded else COMPARED, bounded)
     yield Account("options", subject, COMPARED)
 
 
-def _open_input(
-    read: records.Read, job: _Job, inputs: Inputs
-) -> tuple[str, npz.NpzReading | None, TruthError | None, Mapping[str, Any] | str]:
-    """Return why an input cannot be used ("" where it can), its reading, error and metrics."""
+def _open_input(read: records.Read, job: _Job, inputs: Inputs) -> _Seen:
+    """Return what an input and the arrays of its job show."""
+    archive = read(f"{job.folder}/{layout.RECONSTRUCTION}") or b""
+    halves = remeasure.between_halves(archive, job.attestation)
+    data, reason = _input_of(job, inputs)
+    if data is None:
+        return _Seen(reason, reason, halves)
+    reading = npz.read_file(io.BytesIO(data), shown_as=job.planned["input_npz"])
+    pixel_size_m = ((reading.description or {}).get("metadata") or {}).get("pixel_size_m")
+    judged = remeasure.judgement(data)
+    present = judged is not None and judged.present
+    return _Seen(
+        "",
+        remeasure.metrics(archive, data, truth_present=present, pixel_size_m=pixel_size_m),
+        halves,
+        reading,
+        judged,
+        remeasure.truth_error(archive, data, reading) if present else None,
+    )
+
+
+def _input_of(job: _Job, inputs: Inputs) -> tuple[bytes | None, str]:
+    """Return the bytes of a job's input, or None and why they cannot be used."""
     if inputs.root is None or inputs.design is None:
-        return NO_INPUT, None, None, NO_INPUT
+        return None, NO_INPUT
     if manifest.study_record(inputs.design)["sha256"] != job.study_sha256:
-        return OTHER_STUDY, None, None, OTHER_STUDY
+        return None, OTHER_STUDY
     phase = prepare.PHASE_D if job.phase == "D" else prepare.PHASE_C
     place = inputs.root / phase / job.planned["input_npz"]
     try:
         data = place.read_bytes()
     except OSError:
-        return NO_INPUT, None, None, NO_INPUT
+        return None, NO_INPUT
     if canonical.sha256(data) != job.planned["input_sha256"]:
-        return OTHER_INPUT, None, None, OTHER_INPUT
-    reading = npz.read_file(io.BytesIO(data), shown_as=job.planned["input_npz"])
-    archive = read(f"{job.folder}/{layout.RECONSTRUCTION}") or b""
-    error = truth_error(archive, data, job.attestation, reading)
-    pixel_size_m = ((reading.description or {}).get("metadata") or {}).get("pixel_size_m")
-    return "", reading, error, measure_again(archive, data, job.attestation, pixel_size_m)
-
-
-def truth_error(
-    archive: bytes, data: bytes, attestation: Mapping[str, Any], reading: npz.NpzReading
-) -> TruthError | None:
-    """Return the error against the input's truth; None where there is none to measure."""
-    truth, object_ = _array(data, "objectGuess"), _array(archive, "object")
-    if not attestation["truth"]["present"] or reading.positions_px is None:
-        return None
-    if truth is None or object_ is None or object_.shape != truth.shape:
-        return None
-    y_px, x_px = reading.positions_px.T
-    region = alignment.scanned_region(x_px, y_px, truth.shape)
-    rows, columns = region
-    return TruthError(
-        alignment.align(object_[region], truth.astype(np.complex64)[region]).nrmse,
-        {"rows": [rows.start, rows.stop], "columns": [columns.start, columns.stop]},
-    )
-
-
-def measure_again(
-    archive: bytes, data: bytes, attestation: Mapping[str, Any], pixel_size_m: Any = None
-) -> Mapping[str, Any] | str:
-    """Return the metrics that an input and the arrays of its job give, or why there are none.
-
-    pixel_size_m: as the input's metadata say it; where it is no length, nothing fits.
-    """
-    # Half a second of imports, which a verification without inputs does not need.
-    from harness import quality
-
-    if "metrics" not in attestation:
-        return NO_METRICS
-    found = {name: _array(archive, name) for name in ("object", "probe")}
-    given = {name: _array(data, name) for name in quality.NEEDED}
-    present = attestation["truth"]["present"]
-    try:
-        frames = quality.frames_of(
-            given,
-            truth_present=present,
-            shape=np.shape(found["object"]),
-            pixel_size_m=pixel_size_m,
-        )
-        return quality.measure(frames, *quality.fitting(frames, found["object"], found["probe"]))
-    except InputInvalid:
-        return UNFIT
+        return None, OTHER_INPUT
+    return data, ""

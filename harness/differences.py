@@ -155,10 +155,11 @@ def _attested_facts(attestation: Record) -> Iterator[tuple[Fact, Any]]:
     yield ("environment", "threads"), attestation["threads"]
     yield ("metrics", "truth error (nrmse)"), attestation["truth"]["nrmse"]
     metrics = attestation.get("metrics", {})
-    for part in ("against_truth", "without_truth", "photon_limit"):
+    for part in ("against_truth", "without_truth", "photon_limit", "between_halves"):
+        prefix = "halves: " if part == "between_halves" else ""
         for name, value in (metrics.get(part) or {}).items():
             if isinstance(value, float):
-                yield ("metrics", name.replace("_", " ")), value
+                yield ("metrics", prefix + name.replace("_", " ")), value
 
 
 def _named(kind: str, group: str, values: Record) -> Iterator[tuple[Fact, Any]]:

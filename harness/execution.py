@@ -280,6 +280,7 @@ def child_argv(job: ReconstructionJob) -> list[str]:
         "--seed": settings.seed,
         "--device": settings.device,
         "--initial-object": settings.initial_object,
+        "--halves": settings.halves,
     }
     return [
         sys.executable,

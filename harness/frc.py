@@ -5,7 +5,7 @@ Pure numpy.  Source: van Heel and Schatz, J. Struct. Biol. 151, 250 (2005); docs
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,6 +28,9 @@ class RingCorrelation:
     reason: str
 
 
+NO_CURVE = RingCorrelation(*3 * [np.zeros(0)], None, "")
+
+
 def half_bit_threshold(values_per_ring: np.ndarray) -> np.ndarray:
     """Return the 1/2-bit threshold of rings with that many Fourier values each.
 
@@ -45,9 +48,8 @@ def correlate(one: np.ndarray, other: np.ndarray) -> RingCorrelation:
     """
     side = len(one)
     if side < SMALLEST_BOX_PX:
-        nothing = np.zeros(0)
         reason = f"no square of {SMALLEST_BOX_PX} px or more lies inside the mask"
-        return RingCorrelation(nothing, nothing, nothing, None, reason)
+        return replace(NO_CURVE, reason=reason)
     first, second = (spectrum(image) for image in (one, other))
     steps = np.fft.fftfreq(side) * side
     ring = np.rint(np.hypot(steps[:, None], steps)).astype(int).ravel()

@@ -69,6 +69,12 @@ RULES: dict[str, Rule] = {
         "the error against the truth is the one attested", "trust the arrays"
     ),
     "recompute.metrics": Rule("metrics are those that input and arrays give", "trust the arrays"),
+    "recompute.misfit": Rule(
+        "an objectGuess is judged by how it predicts the frames", "trust the input"
+    ),
+    "recompute.final-loss": Rule(
+        "the last loss is no better than the arrays make of the frames", "trust the arrays"
+    ),
     "hub.telemetry": Rule("the manifest says what was attested", "trust the attestation"),
     "hub.derived": Rule("documents follow from the records", "trust the records"),
     "hub.provenance": Rule("a stage's provenance follows from its records", "trust the records"),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from skimage.metrics import structural_similarity
 
-from harness import alignment, arrays, forward, frc, registration
+from harness import alignment, arrays, forward, frc, multiscale, registration
 
 MASK_SHARE_OF_MEDIAN = 0.5
 SSIM_WINDOW_PX = 7
@@ -64,13 +64,15 @@ def against_truth(
     truth: np.ndarray,
     mask: Mask,
     pixel_size_m: float | None = None,
+    similarity: multiscale.Similarity = multiscale.similarity,
 ) -> Compared:
     """Return a reconstruction measured against the truth, both complex (H, W), over a mask.
 
-    What is undefined is None, and `undefined` says why.
+    similarity: who computes the multi-scale SSIM.  What is undefined is None, and `undefined` says
+    why.
     """
     inside, square = mask.values, frc.largest_square(mask.values)
-    blank = _blank(reconstruction, truth, inside)
+    blank = why_blank(reconstruction, truth, inside)
     if blank:
         nothing = {"mask": mask.as_record(), **dict.fromkeys(MEASURED), "undefined": {"all": blank}}
         return Compared(nothing, None, square)
@@ -78,8 +80,12 @@ def against_truth(
     found, wanted = registered.values, truth.astype(np.complex128)
     curve = frc.correlate(*(image[square] for image in (found, wanted)))
     phase_error = np.angle(found * wanted.conj())
-    amplitude = _image_metrics(np.abs(found), np.abs(wanted), inside)
-    phase = _image_metrics(np.angle(wanted) + phase_error, np.angle(wanted), inside)
+    pairs = {
+        "phase": (np.angle(wanted) + phase_error, np.angle(wanted)),
+        "amplitude": (np.abs(found), np.abs(wanted)),
+    }
+    phase, amplitude = (_image_metrics(*pair, inside) for pair in pairs.values())
+    many = {name: _multiscale(*pair, inside, square, similarity) for name, pair in pairs.items()}
     record = {
         "complex_nrmse": alignment.relative_difference(found[inside], wanted[inside]),
         "phase_rmse_rad": phase[0],
@@ -88,6 +94,9 @@ def against_truth(
         "psnr_amplitude_db": amplitude[1],
         "ssim_phase": phase[2],
         "ssim_amplitude": amplitude[2],
+        "ms_ssim_phase": many["phase"],
+        "ms_ssim_amplitude": many["amplitude"],
+        "ms_ssim_scales": multiscale.scales_for(_side(square)),
         "frc_half_bit_resolution_px": curve.resolution_px,
         "frc_half_bit_resolution_m": None
         if curve.resolution_px is None or pixel_size_m is None
@@ -110,6 +119,9 @@ MEASURED = (
     "psnr_amplitude_db",
     "ssim_phase",
     "ssim_amplitude",
+    "ms_ssim_phase",
+    "ms_ssim_amplitude",
+    "ms_ssim_scales",
     "frc_half_bit_resolution_px",
     "frc_half_bit_resolution_m",
     "registration_shift_px",
@@ -119,34 +131,37 @@ MEASURED = (
 
 
 def without_truth(
-    counts: np.ndarray, probe: np.ndarray, object_: np.ndarray, corners: np.ndarray
+    counts: np.ndarray,
+    probe: np.ndarray,
+    object_: np.ndarray,
+    corners: np.ndarray,
+    shifts_px: np.ndarray | None = None,
 ) -> dict[str, float | None]:
-    """Return how well a model predicts the frames it is given.
+    """Return how well a model predicts the frames it is given; shifts_px: as for `forward.waves`.
 
     counts: (n, N, N) photons, zero frequency in the centre.  probe: (modes, N, N), unitary.
     `poisson_deviance_per_photon`: 2 sum (c ln(c / m) - c + m) / sum c; infinite, so None, where
     photons fell on what the model leaves dark.  `r_factor`: sum |sqrt c - sqrt m| / sum sqrt c.
+    `amplitude_mse`: mean of (sqrt c - sqrt m)^2, what pty-chi's loss of an epoch is a mean of.
     """
-    deviance = difference = amplitude = photons = 0.0
-    for frame, model in zip(counts, forward.frames(probe, object_, corners), strict=True):
+    deviance = difference = squares = amplitude = photons = 0.0
+    for frame, model in zip(
+        counts, forward.frames(probe, object_, corners, shifts_px), strict=True
+    ):
         seen = frame.astype(np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             log = seen * np.log(np.where(seen > 0, seen / model, 1.0))
         deviance += 2 * float((log - seen + model).sum())
-        difference += float(np.abs(np.sqrt(seen) - np.sqrt(model)).sum())
+        apart = np.sqrt(seen) - np.sqrt(model)
+        difference += float(np.abs(apart).sum())
+        squares += float(np.square(apart).sum())
         amplitude += float(np.sqrt(seen).sum())
         photons += float(seen.sum())
     return {
         "poisson_deviance_per_photon": _ratio(deviance, photons),
         "r_factor": _ratio(difference, amplitude),
+        "amplitude_mse": _ratio(squares, counts.size),
     }
-
-
-def between_halves(one: np.ndarray, other: np.ndarray, mask: Mask) -> frc.RingCorrelation:
-    """Return the ring correlation of reconstructions from two halves of the frames, each (H, W)."""
-    moved = registration.register(one, other, mask.values).values
-    square = frc.largest_square(mask.values)
-    return frc.correlate(moved[square], other[square].astype(np.complex128))
 
 
 def _ratio(total: float, norm: float) -> float | None:
@@ -154,14 +169,16 @@ def _ratio(total: float, norm: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _blank(reconstruction: np.ndarray, truth: np.ndarray, inside: np.ndarray) -> str:
-    """Return why nothing can be measured, "" where it can."""
+def why_blank(
+    one: np.ndarray, other: np.ndarray, inside: np.ndarray, which: str = "reconstruction or truth"
+) -> str:
+    """Return why two complex images cannot be compared over a boolean mask, "" where they can."""
     if not inside.any():
         return "the mask is empty"
-    if not np.isfinite(reconstruction).all() or not np.isfinite(truth).all():
-        return "NaN or infinity in the reconstruction or the truth"
-    if not reconstruction[inside].any() or not truth[inside].any():
-        return "the reconstruction or the truth is dark over the mask"
+    if not np.isfinite(one).all() or not np.isfinite(other).all():
+        return f"NaN or infinity in {which}"
+    if not one[inside].any() or not other[inside].any():
+        return f"{which} dark over the mask"
     return ""
 
 
@@ -180,6 +197,24 @@ def _image_metrics(
     return rmse, psnr, float(local[inside].mean())
 
 
+def _multiscale(
+    found: np.ndarray,
+    wanted: np.ndarray,
+    inside: np.ndarray,
+    square: tuple[slice, slice],
+    similarity: multiscale.Similarity,
+) -> float | None:
+    """Return the multi-scale SSIM of two real images over the mask's square."""
+    spread, scales = float(np.ptp(wanted[inside])), multiscale.scales_for(_side(square))
+    if spread == 0 or scales == 0:
+        return None
+    return similarity(found[square], wanted[square], spread, multiscale.weights_of(scales))
+
+
+def _side(square: tuple[slice, slice]) -> int:
+    return square[0].stop - square[0].start
+
+
 def _reasons(
     record: Mapping[str, Any], no_crossing: str, pixel_size_m: float | None
 ) -> dict[str, str]:
@@ -188,6 +223,10 @@ def _reasons(
         for name, value in record.items()
         if value is None
     }
+    if record["ms_ssim_scales"] == 0:
+        least = min(multiscale.SMALLEST_SIDE_PX.values())
+        small = f"no square of {least} px or more lies inside the mask"
+        reasons |= {"ms_ssim_phase": small, "ms_ssim_amplitude": small}
     if record["frc_half_bit_resolution_px"] is None:
         reasons["frc_half_bit_resolution_px"] = no_crossing
         reasons["frc_half_bit_resolution_m"] = no_crossing

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 LARGEST_SEED = 2**32 - 1  # of a reconstruction: numpy's legacy seed, which pty-chi sets
+# Whether halves of the frames are reconstructed too, and which frames each has.
+HALVES = ("none", "alternate")
 # The module that reconstructs, and the packages that it cannot do without (POLICY-001).
 CHILD = "harness.jobs.ptychi_lsqml"
 CHILD_NEEDS = ("torch", "ptychi")
@@ -90,6 +92,7 @@ class ReconstructionSettings:
     seed: int = 0
     device: str = "auto"
     initial_object: str = "flat"
+    halves: str = HALVES[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,9 @@ from harness.scratch import TREE, faulted_tree
 SLUG = "mutation"
 TIMEOUT_S = 7200.0
 ENVIRONMENT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+# Each mutant is a pytest run of its own; collecting garbage to find what nobody could raise would
+# take half of it.
+PYTEST_WORDS = ["-p", "no:cacheprovider", "-p", "no:unraisableexception"]
 # What the tests read of the tree besides.
 ALSO = ("docs",)
 
@@ -169,7 +172,7 @@ def settings() -> str:
         "source_paths": ["harness"],
         "only_mutate": [f"harness/{name}.py" for name in mutation.MODULES],
         "also_copy": ["schemas", "plans", *ALSO],
-        "pytest_add_cli_args": ["-p", "no:cacheprovider"],
+        "pytest_add_cli_args": PYTEST_WORDS,
         "pytest_add_cli_args_test_selection": list(mutation.TESTS),
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in values.items()]

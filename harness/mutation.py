@@ -19,15 +19,18 @@ from harness.rules import finding
 
 FORMAT = "harness.mutation/1"
 TOOL = "mutmut"
-MODULES = ("matrix", "manifest", "contract", "crosscheck")
+MODULES = ("matrix", "manifest", "contract", "crosscheck", "verify", "verify_run")
 # What mutants are tried against: tests that ask for a few milliseconds, and start no process.
 TESTS = (
     "tests/unit/test_matrix.py",
     "tests/unit/test_manifest.py",
     "tests/unit/test_crosscheck.py",
-    "tests/unit/test_words.py",
     "tests/unit/test_contract_words.py",
     "tests/unit/test_contract.py",
+    "tests/unit/test_verify_run.py",
+    "tests/unit/test_verify_jobs.py",
+    "tests/unit/test_verify_records.py",
+    "tests/unit/test_verify_stages.py",
 )
 SURVIVORS = "tests/mutation/survivors.toml"
 LEAST_KILLED = 0.9

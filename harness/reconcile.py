@@ -45,6 +45,11 @@ def compare(
             asked["initial_object"],
             attestation["initial_object"],
         ),
+        "attest.halves": (
+            "/metrics/between_halves",
+            asked["halves"],
+            _halves(attestation),
+        ),
         "attest.device": (
             "/device/requested",
             asked["device"],
@@ -93,6 +98,11 @@ def check_itself(attestation: Mapping[str, Any], *, where: str) -> list[Finding]
         for place, (one, other) in facts.items()
         if one != other
     ]
+
+
+def _halves(attestation: Mapping[str, Any]) -> str:
+    between = attestation.get("metrics", {}).get("between_halves")
+    return "none" if between is None else between["split"]
 
 
 def _check_input_path(

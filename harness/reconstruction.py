@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness import terminal
 from harness.errors import UsageError
-from harness.model import LARGEST_SEED, ReconstructionJob, ReconstructionSettings
+from harness.model import HALVES, LARGEST_SEED, ReconstructionJob, ReconstructionSettings
 
 if TYPE_CHECKING:
     from harness.design import StudyDesign
@@ -39,6 +39,7 @@ OPTIONS = {
     "seed": None,
     "device": "auto",
     "initial_object": "flat",
+    "halves": HALVES[0],
 }
 
 
@@ -139,6 +140,12 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", metavar="N", help="default: the study's")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--initial-object", choices=("flat", "guess"), default="flat")
+    parser.add_argument(
+        "--halves",
+        choices=HALVES,
+        default=HALVES[0],
+        help="alternate: also reconstruct from each half of the frames, and say how far they agree",
+    )
 
 
 def _run_and_report(options: argparse.Namespace) -> int:
@@ -225,6 +232,7 @@ def settings_from(design: StudyDesign, options: argparse.Namespace) -> Reconstru
         _default_settings(design),
         device=options.device,
         initial_object=options.initial_object,
+        halves=options.halves,
         **given,
     )
 

@@ -181,7 +181,7 @@ def quality(read: Read, jobs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
 
     What a job that failed left may be anything, and is not read.
     """
-    rows = []
+    rows, halved = [], []
     for job in jobs:
         if job["status"] != SUCCEEDED:
             continue
@@ -189,16 +189,44 @@ def quality(read: Read, jobs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
         if "metrics" in attestation:
             cell = (job["dose"], job["view"], job["split"])
             rows.append((*cell, *_measures(attestation["metrics"])))
-    if not rows:
-        return
+            between = attestation["metrics"]["between_halves"]
+            halved += [(*cell, *_between(between))] if between else []
+    if rows:
+        yield from _quality(rows)
+    if halved:
+        yield from _halves(halved)
+
+
+def _quality(rows: Sequence[Sequence[Any]]) -> Iterable[str]:
     yield (
         "Quality, against the truth where there is one, over the lit mask (docs/metrics.md). "
-        "Limit: what shot noise leaves of the phase error. In band: up to the ring correlation's "
-        "1/2-bit resolution, a half period; without one, up to 1/2 cycle per pixel."
+        "MS-SSIM: of the phase. Limit: what shot noise leaves of the phase error. In band: up to "
+        "the ring correlation's 1/2-bit resolution, a half period; without one, up to 1/2 cycle "
+        "per pixel."
     )
-    head = ("dose", "view", "split", "NRMSE", "phase error (rad)", "limit (rad)")
+    head = ("dose", "view", "split", "NRMSE", "MS-SSIM", "phase error (rad)", "limit (rad)")
     in_band = ("error in band", "limit in band", "resolution (px)", "deviance per photon", "R")
     yield _table((*head, *in_band), rows)
+
+
+def _halves(rows: Sequence[Sequence[Any]]) -> Iterable[str]:
+    yield (
+        "Without a truth: agreement of reconstructions from two halves of the frames, every second "
+        "one and the others. Resolution: half period at which their ring correlation meets the "
+        "1/2-bit threshold. What all frames give together is better; what both halves share, the "
+        "probe that they start from among it, they agree on though it be wrong."
+    )
+    head = ("dose", "view", "split", "frames", "square (px)", "resolution (px)", "resolution (m)")
+    yield _table((*head, "no resolution because"), rows)
+
+
+def _between(halves: Mapping[str, Any]) -> Iterable[str]:
+    first, end = halves["square_px"]["rows"]
+    yield " + ".join(map(str, halves["frames"]))
+    yield str(end - first)
+    yield _or_dash(halves["half_bit_resolution_px"], "{:.2f}")
+    yield _or_dash(halves["half_bit_resolution_m"], "{:.3g}")
+    yield _or_dash(halves["undefined"])
 
 
 def _measures(metrics: Mapping[str, Any]) -> Iterable[str]:
@@ -208,6 +236,7 @@ def _measures(metrics: Mapping[str, Any]) -> Iterable[str]:
     band = limit.get("resolvable_band") or {}
     for source, name in (
         (truth, "complex_nrmse"),
+        (truth, "ms_ssim_phase"),
         (truth, "phase_rmse_rad"),
         (limit, "photon_limit_phase_rad"),
         (band, "phase_rmse_rad"),

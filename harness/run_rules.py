@@ -42,6 +42,7 @@ RULES: dict[str, Rule] = {
     "attest.seed": Rule("the seed asked for was used", "mend the child, run the job again"),
     "attest.batch-size": Rule("the batch size asked for was used", "mend the child"),
     "attest.initial-object": Rule("the initial object asked for was used", "mend the child"),
+    "attest.halves": Rule("the halves asked for were made", "mend the child"),
     "attest.device": Rule("the device asked for was honoured", "mend the child"),
     "attest.itself": Rule("an attestation does not contradict itself", "mend the child"),
     "attest.outputs": Rule("outputs are as attested", "run the job again in a new hub"),

@@ -31,6 +31,7 @@ OPTIONS = {
     "--seed": "seed",
     "--device": "device",
     "--initial-object": "initial_object",
+    "--halves": "halves",
 }
 # Where it says what the job says.
 PATHS = {"--input-npz": "input_npz", "--output-dir": "output_dir"}

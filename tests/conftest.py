@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from harness import layout, prepare, provenance, studyfile
 from tests import small_tree
+from tests.memory import hub as memory
 
 # The same examples each time, however slow the machine; --hypothesis-profile=explore tries others.
 PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -108,3 +109,16 @@ def failed_hub(sound_tree, tmp_path_factory):
 def hub_to_attack(complete_hub, tmp_path):
     """A hub with all five stages, of the test's own."""
     return Path(shutil.copytree(complete_hub, tmp_path / "hub"))
+
+
+@pytest.fixture
+def hub_in_memory():
+    """A small sound hub in memory, of the test's own: see `tests.memory.hub`."""
+    return memory.sound()
+
+
+@pytest.fixture(scope="module")
+def schemas_once():
+    """Ask the schemas once about a document, since most tests change only one of a hub's."""
+    with memory.schemas_asked_once():
+        yield

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.errors import UsageError
-from harness.model import LARGEST_SEED
+from harness.model import HALVES, LARGEST_SEED
 
 ALGORITHM = "LSQML"
 DEVICES = ("auto", "cpu", "cuda")
@@ -27,6 +27,7 @@ class Request:
     device: str
     initial_object: str
     threads: int
+    halves: str = HALVES[0]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -63,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--threads", type=_whole(1), default=1, help="more than 1 costs repeatability"
+    )
+    parser.add_argument(
+        "--halves",
+        choices=HALVES,
+        default=HALVES[0],
+        help="alternate: also reconstruct from every second frame and from the others, apart",
     )
     return parser
 

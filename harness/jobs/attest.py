@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import harness
-from harness import arrays, provenance, quality
+from harness import arrays, forward, halves, multiscale, provenance, quality
 
 if TYPE_CHECKING:
     from harness.jobs.arguments import Request
     from harness.jobs.intake import Scan
     from harness.jobs.truth import Verdict
+    from harness.multiscale import Similarity
 
 FORMAT = "harness.attestation/1"
 VERSIONS = ("python", "numpy", "torch", "ptychi", "matplotlib")
@@ -53,6 +54,7 @@ class Run:
     object_: complex64 (H, W).  positions: (n,), object pixels.
     probe: complex64 (modes, N, N) in the files' unitary convention, sqrt(photons): N times what
     pty-chi holds, whose FFT is unnormalised.
+    half_objects: complex64 (H, W), one from each half of the frames, or none.
     """
 
     reconstructor: str
@@ -73,6 +75,7 @@ class Run:
     threads: int
     warnings: tuple[str, ...]
     failure: str | None
+    half_objects: tuple[np.ndarray, ...] = ()
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what reconstruction.npz holds, by name."""
@@ -82,6 +85,7 @@ class Run:
             "loss_per_epoch": np.array(self.losses, dtype=np.float64),
             "positions_x_px": self.positions_x_px,
             "positions_y_px": self.positions_y_px,
+            **dict(zip(halves.OBJECTS, self.half_objects, strict=False)),
         }
 
     @property
@@ -224,11 +228,20 @@ def record(
     }
 
 
-def quality_of(run: Run, scan: Scan, verdict: Verdict) -> dict[str, Any]:
-    """Return the quality of a run (`quality.measure`), by the truth where the verdict has one."""
+def quality_of(
+    run: Run, scan: Scan, verdict: Verdict, similarity: Similarity = multiscale.similarity
+) -> dict[str, Any]:
+    """Return result.json's `metrics`, by the truth where the verdict has one.
+
+    similarity: who computes the multi-scale SSIM.
+    """
     truth = scan.object_guess if verdict.present else None
-    frames = quality.Frames(scan.counts, scan.probe, scan.corners, truth, scan.pixel_size_m)
-    return quality.measure(frames, run.object_, run.probe)
+    beside_px = forward.parts_of_a_pixel(scan.positions_x_px, scan.positions_y_px)
+    placed = (scan.corners, truth, scan.pixel_size_m, beside_px)
+    frames = quality.Frames(scan.counts, scan.probe, *placed)
+    measured = quality.measure(frames, run.object_, run.probe, similarity)
+    agree = halves.measure(run.arrays(), scan.pixel_size_m) if run.half_objects else None
+    return {**measured, "between_halves": agree}
 
 
 def _loss(losses: tuple[float, ...]) -> dict[str, Any]:

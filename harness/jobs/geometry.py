@@ -1,4 +1,4 @@
-"""Where frames lie on the object, and how bright the probe must be. Pure numpy.
+"""Where a reconstruction starts: how large an object, how bright a probe. Pure numpy.
 
 The convention is DATA-001's: the frame at (x, y) sees object[y-N/2 : y+N/2, x-N/2 : x+N/2],
 with x and y rounded to whole pixels. Source: docs/adr/0006-the-child.md
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness import forward
+from harness import misfit
 from harness.errors import InputInvalid
 
 if TYPE_CHECKING:
@@ -46,45 +46,6 @@ def smallest_object_shape(
     return int(rows), int(columns)
 
 
-def probe_scale(
-    probe: np.ndarray,
-    initial_object: np.ndarray,
-    corners: np.ndarray,
-    mean_photons_per_frame: float,
-) -> float:
-    """Return the factor that makes the model as bright as the data, through the initial object.
-
-    pty-chi's FFT is unnormalised, so a frame holds N^2 x sum |P O|^2 photons; files are unitary.
-    Exact when the initial object and the probe's shape are true.
-    Raises InputInvalid if the probe or the data is dark.
-    """
-    side = probe.shape[-1]
-    modelled = side**2 * forward.photons_per_frame(probe, initial_object, corners)
-    if not modelled > 0 or not mean_photons_per_frame > 0:
-        raise InputInvalid(
-            f"the frames hold {mean_photons_per_frame:g} photons on average and the model "
-            f"{modelled:g}: no scale joins them. Mend diffraction or probeGuess"
-        )
-    return float(np.sqrt(mean_photons_per_frame / modelled))
-
-
-def shot_noise_misfit(
-    counts: np.ndarray, probe: np.ndarray, object_: np.ndarray, corners: np.ndarray
-) -> float:
-    """Return sum (counts - model)^2 / sum model: 1 for Poisson noise about the model, 0 for none.
-
-    counts: (n, N, N) photons, zero frequency in the centre.  probe: (modes, N, N), as bright as
-    the data (`probe_scale`).  object_: complex (H, W).  For Poisson counts the variance is the
-    mean, so any excess over 1 is what the model gets wrong.  Infinite for a dark model.
-    """
-    squares = total = 0.0
-    unitary = probe * probe.shape[-1]
-    for frame, model in zip(counts, forward.frames(unitary, object_, corners), strict=True):
-        squares += float(((frame.astype(np.float64) - model) ** 2).sum())
-        total += float(model.sum())
-    return squares / total if total > 0 else float("inf")
-
-
 def starting_point(scan: Scan, initial_object: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the initial object (H, W) and the scaled probe (modes, N, N), complex64.
 
@@ -97,5 +58,5 @@ def starting_point(scan: Scan, initial_object: str) -> tuple[np.ndarray, np.ndar
         if initial_object == "guess"
         else np.ones(scan.object_shape, dtype=np.complex64)
     )
-    scale = probe_scale(scan.probe, start, scan.corners, scan.mean_photons_per_frame)
-    return start, (scale * scan.probe).astype(np.complex64)
+    bright = misfit.scaled(scan.probe, start, scan.corners, scan.mean_photons_per_frame)
+    return start, bright

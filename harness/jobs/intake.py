@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
-from harness import canonical, forward, npz, provenance, rules
+from harness import canonical, forward, misfit, npz, provenance, rules
 from harness.errors import InputInvalid
 from harness.jobs import geometry
 
@@ -47,7 +47,17 @@ class Scan:
     @property
     def mean_photons_per_frame(self) -> float:
         """Photons per frame, averaged over the frames."""
-        return float(self.counts.sum(dtype=np.float64) / len(self.counts))
+        return misfit.mean_photons(self.counts)
+
+    def part(self, frames: np.ndarray) -> Scan:
+        """Return the scan of some of its frames, by index; the object's shape stays."""
+        return replace(
+            self,
+            counts=self.counts[frames],
+            positions_x_px=self.positions_x_px[frames],
+            positions_y_px=self.positions_y_px[frames],
+            corners=self.corners[frames],
+        )
 
 
 def read(path: str) -> Scan:

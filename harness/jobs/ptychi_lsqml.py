@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness import terminal
@@ -19,7 +20,10 @@ from harness.errors import EXIT_FAILED, EXIT_OK, InputInvalid
 from harness.jobs import arguments
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from harness.jobs.arguments import Request
+    from harness.jobs.attest import Run
     from harness.jobs.intake import Scan
 
 OLDEST_TORCH = (2, 2)
@@ -32,12 +36,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _reconstruct(request: Request) -> int:
-    from harness import provenance
-    from harness.jobs import attest, intake, outputs, truth
+    from harness import halves, provenance
+    from harness.jobs import attest, intake, ms_ssim, outputs, truth
 
     clock = attest.Clock.start()
     folder = outputs.fresh_folder(request.output_dir)
     scan = intake.read(request.input_npz)
+    if request.halves != halves.NONE:
+        halves.split(len(scan.counts))
     provenance.require_packages()
     with attest.recorded_warnings() as warnings:
         try:
@@ -47,9 +53,12 @@ def _reconstruct(request: Request) -> int:
             raise InputInvalid(f"POLICY-001: {said}; build the environment: make env") from None
         initial_object = attest.name_initial_object(task, scan)
         failure = _run(task, request.num_epochs)
-    run = attest.read_off(task, initial_object, failure, tuple(warnings))
+        run = attest.read_off(task, initial_object, failure, tuple(warnings))
+        if request.halves != halves.NONE and failure is None:
+            run = replace(_with_halves(run, request, scan), warnings=tuple(warnings))
+            failure = run.failure
     verdict = truth.judge(scan, run.object_)
-    quality = attest.quality_of(run, scan, verdict)
+    quality = attest.quality_of(run, scan, verdict, ms_ssim.similarity)
     files = outputs.write_results(folder, run, scan, verdict, quality)
     outputs.write_record(folder, attest.record(run, scan, verdict, quality, request, files, clock))
     if failure:
@@ -57,6 +66,21 @@ def _reconstruct(request: Request) -> int:
         return EXIT_FAILED
     print(f"done: {run.algorithm}, {run.epochs_run} epochs, last loss {run.losses[-1]:.3e}")
     return EXIT_OK
+
+
+def _with_halves(run: Run, request: Request, scan: Scan) -> Run:
+    """Return the run with an object from each half of the frames, made as the run was."""
+    from harness import halves
+
+    objects: list[np.ndarray] = []
+    for name, frames in zip("ab", halves.split(len(scan.counts)), strict=True):
+        print(f"half {name}: {len(frames)} of {len(scan.counts)} frames")
+        task = _task(request, scan.part(frames))
+        failure = _run(task, request.num_epochs, f"half {name} ")
+        if failure is not None:
+            return replace(run, failure=f"half {name} of the frames: {failure}")
+        objects.append(task.get_data_to_cpu("object", as_numpy=True)[0])
+    return replace(run, half_objects=tuple(objects))
 
 
 def choose_device(requested: str, cuda_is_there: bool) -> str:
@@ -126,7 +150,7 @@ def _options(request: Request, device: str) -> Any:
     return options
 
 
-def _run(task: Any, num_epochs: int) -> str | None:
+def _run(task: Any, num_epochs: int, of_what: str = "") -> str | None:
     """Run epoch by epoch with a line for each; return why it failed, or None."""
     import math
 
@@ -135,7 +159,8 @@ def _run(task: Any, num_epochs: int) -> str | None:
         task.run(n_epochs=1)
         loss = float(task.reconstructor.loss_tracker.table["loss"].iloc[-1])
         elapsed_s = time.monotonic() - began
-        print(f"epoch {epoch}/{num_epochs} loss {loss:.3e} elapsed_s {elapsed_s:.2f}", flush=True)
+        done = f"{of_what}epoch {epoch}/{num_epochs}"
+        print(f"{done} loss {loss:.3e} elapsed_s {elapsed_s:.2f}", flush=True)
         if not math.isfinite(loss):
             return f"the loss is {loss} at epoch {epoch}"
     for name in ("object", "probe"):

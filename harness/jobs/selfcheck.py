@@ -1,10 +1,12 @@
-"""Show on inputs made here that the child's geometry is right, and that this check would notice.
+"""Show on inputs made here that the child's geometry and figures are right, and would be missed.
 
     python -m harness.jobs.selfcheck [--json FILE]
 
 Two experiments, each with true inputs and with three faults in them. The true ones must hold
-their bounds; every faulty one must break a bound, or the check is blind to that fault. Children
-are real processes, two at a time. Exit codes: 0 all as it should be, 1 not, 2 usage.
+their bounds; every faulty one must break a bound, or the check is blind to that fault. What each
+child says that it measured is measured again. Children are real processes, two at a time. Figures
+taken from libraries must have known answers (`harness.jobs.figures`). Exit codes: 0 all as it
+should be, 1 not, 2 usage.
 Source: docs/adr/0006-the-child.md
 """
 
@@ -18,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +29,9 @@ from harness import (
     base,
     files,
     layout,
+    measured_again,
     positions,
+    remeasure,
     resources,
     runner,
     schemas,
@@ -35,6 +40,7 @@ from harness import (
     terminal,
 )
 from harness.errors import EXIT_FAILED, EXIT_OK, UsageError
+from harness.jobs import figures
 
 FORMAT = "harness.selfcheck/1"
 PROGRAM = ("-u", "-m", "harness.jobs.ptychi_lsqml")
@@ -53,6 +59,7 @@ class Experiment:
     error_bound: the aligned error (`harness.alignment`) must lie below it.
     inset_px: the error is taken over the box of the probe's centres less this at each edge.
     slow_phase_px: phase errors slower than this are not counted (None: all are).
+    halves: asked of the child.
     """
 
     name: str
@@ -62,10 +69,11 @@ class Experiment:
     error_bound: float
     inset_px: int = 0
     slow_phase_px: float | None = None
+    halves: str = "none"
 
 
 # Measured with true inputs: loss 4e-12, error 3e-8; with the mildest fault 6e-1 and 8e-2.
-FROM_TRUTH = Experiment("truth start, noiseless", "guess", 3, 1e-8, 1e-3)
+FROM_TRUTH = Experiment("truth start, noiseless", "guess", 3, 1e-8, 1e-3, halves="alternate")
 # Measured with true inputs: error 0.091; with the mildest fault, half a pixel, 0.178. With slow
 # phases and the thinly covered edges counted, these are 0.235 and 0.262: too near to tell.
 FROM_FLAT = Experiment("flat start, 1e5 photons, dense", "flat", 30, None, 0.12, 32, 8.0)
@@ -124,14 +132,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(json_path: Path | None) -> int:
     if json_path is not None and json_path.is_dir():
         raise UsageError(f"--json {json_path} is a folder; name a file")
+    known = figures.check()
+    terminal.say(_aligned([figures.HEAD, *(figure.row() for figure in known)]))
     outcomes = check()
     terminal.say(table(outcomes))
-    passed = all(outcome.good for outcome in outcomes)
+    passed = all(each.good for each in (*known, *outcomes))
     if json_path is not None:
         document = {
             "format": FORMAT,
             "verdict": "pass" if passed else "fail",
             "cases": [asdict(outcome) for outcome in outcomes],
+            "figures": [asdict(figure) for figure in known],
         }
         files.write_json(json_path, document, new=False)
     terminal.say("selfcheck: " + ("pass" if passed else "FAIL"))
@@ -194,6 +205,7 @@ def _one(
         "--seed": 1,
         "--device": "cpu",
         "--initial-object": experiment.initial_object,
+        "--halves": experiment.halves,
     }
     words = [str(word) for option in options.items() for word in option]
     done = runner.stream([sys.executable, *program, *words], (), timeout_s=CHILD_LIMIT_S)
@@ -217,6 +229,7 @@ def _measure(out: Path, experiment: Experiment, arrays: Arrays) -> tuple[float, 
     amiss = f"the record breaks its schema: {found[0]}" if found else ""
     if asked != did:
         amiss = f"asked for {asked}, the record says {did}"
+    amiss = amiss or _not_borne_out(out, attested)
     with np.load(out / layout.RECONSTRUCTION, allow_pickle=False) as archive:
         reconstruction = archive["object"]
     return (
@@ -224,6 +237,29 @@ def _measure(out: Path, experiment: Experiment, arrays: Arrays) -> tuple[float, 
         aligned_error(experiment, reconstruction, arrays),
         amiss,
     )
+
+
+def _not_borne_out(out: Path, attested: Mapping[str, Any]) -> str:
+    """Return the first figure of a record that the input and the arrays do not give, or ""."""
+    archive, data = (
+        path.read_bytes() for path in (out / layout.RECONSTRUCTION, out.parent / "input.npz")
+    )
+    judged = remeasure.judgement(data)
+    if judged is None:
+        return remeasure.UNFIT
+    found = remeasure.metrics(archive, data, truth_present=judged.present)
+    halves = remeasure.between_halves(archive, attested)
+    if isinstance(found, str):
+        return found
+    said = [
+        *measured_again.check_judgement(layout.RESULT, attested["truth"], judged),
+        *measured_again.check_metrics(layout.RESULT, attested["metrics"], found),
+        *measured_again.check_final_loss(layout.RESULT, attested, found),
+    ]
+    if not isinstance(halves, str):
+        between = attested["metrics"]["between_halves"]
+        said += measured_again.check_halves(layout.RESULT, between, halves)
+    return f"not borne out: {said[0]}" if said else ""
 
 
 def aligned_error(experiment: Experiment, reconstruction: np.ndarray, arrays: Arrays) -> float:
@@ -286,6 +322,10 @@ def table(outcomes: Sequence[Outcome]) -> str:
         )
         for outcome in outcomes
     ]
+    return _aligned(rows)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

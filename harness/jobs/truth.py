@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness import alignment
-from harness.errors import InputInvalid
-from harness.jobs import geometry
+from harness import alignment, misfit
 
 if TYPE_CHECKING:
     from harness.alignment import Aligned
     from harness.jobs.intake import Scan
-
-# Poisson frames about their own truth have misfit 1, to a few per cent even for the sparsest
-# scan. A guess half a pixel off both ways has 2.3 or more from 1e4 photons a frame on; at 1e3
-# (1.1 to 1.2) it stays within shot noise, and nothing in the frames tells it from the truth.
-LARGEST_MISFIT = 1.2
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Whether there is a truth, why, and how far the reconstruction is from it.
 
-    misfit: see `geometry.shot_noise_misfit`; None where there is no objectGuess.
+    misfit: see `harness.misfit.shot_noise`; None where there is no objectGuess.
     region: (rows, columns) over which the error is taken, the box of the probe's centres.
     aligned, truth: the two objects over that region, None where there is no truth, or where the
     reconstruction is not finite.
@@ -66,24 +59,9 @@ def judge(scan: Scan, reconstruction: np.ndarray) -> Verdict:
     shot noise.  Source: docs/adr/0006-the-child.md
     """
     region = alignment.scanned_region(scan.positions_x_px, scan.positions_y_px, scan.object_shape)
-    if scan.object_guess is None:
-        return Verdict(False, "the file has no objectGuess", None, region)
-    try:
-        guess, probe = geometry.starting_point(scan, "guess")
-    except InputInvalid:
-        return Verdict(False, "objectGuess is dark", None, region)
-    misfit = geometry.shot_noise_misfit(scan.counts, probe, guess, scan.corners)
-    if not np.isfinite(misfit):
-        return Verdict(False, "the misfit of objectGuess is not finite", None, region)
-    if misfit > LARGEST_MISFIT:
-        return Verdict(
-            False,
-            f"objectGuess does not predict the frames: misfit {misfit:.3g}, 1 is shot noise",
-            misfit,
-            region,
-        )
-    reason = "objectGuess predicts the frames to within shot noise"
-    if not np.isfinite(reconstruction).all():
-        return Verdict(True, reason, misfit, region)
-    aligned = alignment.align(reconstruction[region], guess[region])
-    return Verdict(True, reason, misfit, region, aligned, guess[region])
+    found = misfit.judge(scan.counts, scan.probe, scan.object_guess, scan.corners)
+    judged = Verdict(found.present, found.reason, found.misfit, region)
+    if scan.object_guess is None or not found.present or not np.isfinite(reconstruction).all():
+        return judged
+    truth = scan.object_guess[region]
+    return replace(judged, aligned=alignment.align(reconstruction[region], truth), truth=truth)

@@ -6,8 +6,9 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from harness import cli, layout, publish, records, worktree
+from harness import audit, cli, layout, publish, recompute, records, studyfile, worktree
 from harness.resources import REPOSITORY
+from tests.attack import attacks, hubs
 
 LARGEST_BYTES = 3_000_000
 
@@ -37,3 +38,32 @@ def test_the_example_is_small_and_holds_a_real_reconstruction(example):
     assert done
     result = records.document(publish.reader(example), f"{done[0]['output_dir']}/{layout.RESULT}")
     assert result["reconstructor"].endswith(".LSQMLReconstructor")
+
+
+@pytest.fixture(scope="module")
+def at_hand(made_inputs):
+    """The example's inputs, made anew from its study: the same bytes."""
+    return audit.Inputs(made_inputs, studyfile.load())
+
+
+def test_the_example_s_figures_are_those_that_its_inputs_and_arrays_give(example, at_hand):
+    done = audit.audit(example, at_hand)
+    assert done.findings == ()
+    how = {(item.claim, item.how) for item in done.accounts}
+    for claim in ("misfit", "truth-error", "metrics", "halves", "dose", "disjoint"):
+        assert {each for name, each in how if name == claim} == {recompute.RECOMPUTED}, claim
+    assert ("final-loss", recompute.COMPARED) in how
+
+
+def test_each_figure_forged_and_every_digest_mended_is_found_with_the_inputs(example, at_hand):
+    sound = hubs.load(example)
+    run = records.run_of(sound.read, "real-run")
+    job = run.manifest["jobs"][0]["output_dir"]
+    result = f"{job}/{layout.RESULT}"
+    listed = f"{layout.RUN_FOLDERS['real-run']}/{layout.MANIFEST}"
+    cases = list(attacks.on_figures(sound, result, listed, job))
+    assert len(cases) == 7
+    for case in cases:
+        struck = hubs.strike(sound, case.attack, hubs.MENDS)
+        rules = {item.rule for item in hubs.findings(struck, at_hand) if item.where == result}
+        assert rules & {"recompute.metrics", "recompute.misfit", "recompute.final-loss"}, case.kind

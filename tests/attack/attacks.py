@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -216,6 +217,7 @@ def forgeries(sound: Hub) -> Iterator[Case]:
         "a better last loss in every record", (archive,), _better_loss(result, listed, first)
     )
     yield Case("a better error against the truth", (result,), _better_error(result))
+    yield from on_figures(sound, result, listed, first)
     yield Case("fewer epochs, said in the settings too", (result,), _fewer(result))
     yield Case("another input's digest", (listed,), _other_input(result, listed, first))
     yield Case("another object under the old digest", (archive,), _other_object(archive))
@@ -365,6 +367,76 @@ def _better_error(result: str) -> Attack:
         document["truth"]["nrmse"] = 0.001
 
     return lambda hub: hub.edit(result, change)
+
+
+def on_figures(sound: Hub, result: str, listed: str, job: str) -> Iterator[Case]:
+    """Yield forgeries of what a job measured: only arrays, or its input, tell of them."""
+    metrics = json.loads(sound.files[result])["metrics"]
+    archive = f"{job}/{layout.RECONSTRUCTION}"
+    for part, name in (
+        ("against_truth", "complex_nrmse"),
+        ("against_truth", "ms_ssim_phase"),
+        ("photon_limit", "photon_limit_phase_rad"),
+        ("without_truth", "r_factor"),
+        ("between_halves", "half_bit_resolution_px"),
+    ):
+        if metrics[part] is not None:
+            yield Case(f"a better {name}", (result,), _better_figure(result, part, name))
+    yield Case("the truth denied", (result,), _denied(result))
+    yield Case(
+        "a better last loss in the arrays too",
+        (archive, result),
+        _better_loss_in_arrays(result, listed, job),
+    )
+
+
+def _better_figure(result: str, part: str, name: str) -> Attack:
+    def change(document: Any) -> None:
+        block = document["metrics"][part]
+        before = block[name]
+        block[name] = 0.9 if before is None else before * (1.1 if "ssim" in name else 0.9)
+
+    return lambda hub: hub.edit(result, change)
+
+
+def _denied(result: str) -> Attack:
+    def change(document: Any) -> None:
+        document["truth"].update(present=False, misfit=2.0, nrmse=None, removed=None)
+        document["metrics"].update(against_truth=None, photon_limit=None)
+
+    return lambda hub: hub.edit(result, change)
+
+
+def _better_loss_in_arrays(result: str, listed: str, job: str) -> Attack:
+    """Better the last loss in every record, in the arrays and in the picture's sources."""
+
+    def attack(hub: Hub) -> None:
+        _better_loss(result, listed, job)(hub)
+        archive, picture = f"{job}/{layout.RECONSTRUCTION}", f"{job}/loss.png"
+        with np.load(io.BytesIO(hub.files[archive]), allow_pickle=False) as held:
+            values = dict(held)
+        before = arrays.array_sha256(values["loss_per_epoch"])
+        values["loss_per_epoch"] = values["loss_per_epoch"].copy()
+        values["loss_per_epoch"][-1] = 1e-9
+        after = arrays.identity(values["loss_per_epoch"])
+        buffer = io.BytesIO()
+        np.savez(buffer, **values)
+        hub.files[archive] = buffer.getvalue()
+        hub.edit(result, lambda document: document["arrays"].update(loss_per_epoch=after))
+        if picture in hub.files:
+            hub.files[picture] = _with_text(hub.files[picture], before, after["sha256"])
+
+    return attack
+
+
+def _with_text(data: bytes, before: str, after: str) -> bytes:
+    """Return a PNG with one digest in its texts replaced by another of the same length."""
+    at = data.index(before.encode())
+    start = data.rindex(b"tEXt", 0, at)
+    length = int.from_bytes(data[start - 4 : start])
+    chunk = data[start : start + 4 + length].replace(before.encode(), after.encode())
+    check = zlib.crc32(chunk).to_bytes(4)
+    return data[:start] + chunk + check + data[start + 8 + length :]
 
 
 def _fewer(result: str) -> Attack:

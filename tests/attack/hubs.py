@@ -34,6 +34,8 @@ ATTACKERS = (PLAIN, RESEALS, MENDS)
 # What a mender meets in records that were made to hurt: the step is then left out.
 _BROKEN = (ValueError, KeyError, TypeError, AttributeError, IndexError)
 
+NO_INPUTS = audit.Inputs()
+
 Attack = Callable[["Hub"], None]
 
 
@@ -105,9 +107,9 @@ def strike(sound: Hub, attack: Attack, attacker: str) -> Hub:
     return struck
 
 
-def findings(struck: Hub) -> tuple[Finding, ...]:
-    """Return what verify says of a hub alone."""
-    return audit.examine(struck.entries(), struck.read).findings
+def findings(struck: Hub, inputs: audit.Inputs = NO_INPUTS) -> tuple[Finding, ...]:
+    """Return what verify says of a hub alone, or with its inputs at hand."""
+    return audit.examine(struck.entries(), struck.read, inputs).findings
 
 
 def against(struck: Hub, kept_seal: bytes) -> tuple[Finding, ...]:

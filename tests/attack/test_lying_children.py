@@ -10,6 +10,16 @@ from harness import audit, layout, manifest
 from tests import small_tree
 
 OTHER = "0" * 64
+PLACE = {"rows": [0, 0], "columns": [0, 0]}
+HALVES = {
+    "split": "alternate",
+    "frames": [2, 2],
+    "square_px": PLACE,
+    **dict.fromkeys(("registration_shift_px", "ramp_rad_per_px")),
+    **dict.fromkeys(("half_bit_resolution_px", "half_bit_resolution_m", "undefined")),
+    "rings": [],
+}
+SAID = json.dumps(HALVES, separators=(",", ":"))
 LIES = {
     "ran another algorithm": ('--lie algorithm="PIE"', "attest.algorithm"),
     "ran on another file": (f'--lie input.sha256="{OTHER}"', "attest.input"),
@@ -19,6 +29,11 @@ LIES = {
     "took other batches": ("--lie batch_size=5", "attest.batch-size"),
     "was asked for another device": ('--lie device.requested="cpu"', "attest.device"),
     "started from the truth": ('--lie initial_object="guess"', "attest.initial-object"),
+    "tells of halves that nobody asked for": (
+        f"--lie metrics.between_halves={SAID}",
+        "attest.halves",
+    ),
+    "has no metrics": ("--lie metrics=null", "schema.attestation"),
     "says that it failed": ('--lie status="failed"', None),
     "left nothing at all": ("--leave none", "attest.missing"),
     "attests nothing": ("--leave outputs", "attest.missing"),

@@ -20,6 +20,7 @@ SETTINGS = {
     "seed": 0,
     "device": "auto",
     "initial_object": "flat",
+    "halves": "none",
 }
 
 

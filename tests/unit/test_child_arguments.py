@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import alignment, forward, simulate
+from harness import alignment, forward, misfit, simulate
 from harness.errors import EXIT_USAGE, InputInvalid, UsageError
 from harness.jobs import arguments, attest, geometry, intake, outputs, ptychi_lsqml, truth
 
@@ -58,6 +58,7 @@ def test_the_defaults_are_the_fair_baseline():
         (["--seed", "4294967296"], "from 0 to 4294967295"),
         (["--device", "tpu"], "cuda"),
         (["--initial-object", "truth"], "guess"),
+        (["--halves", "random"], "alternate"),
         (["--threads", "0"], "at least 1"),
         (["--num-epoch", "3"], "unrecognized"),
     ],
@@ -141,8 +142,8 @@ def test_the_scaled_true_probe_predicts_the_frames_whatever_scale_it_came_in(see
     counts = np.square(arrays["diffraction"], dtype=np.float64)
     corners = forward.patch_corners(arrays["xcoords"], arrays["ycoords"], N, SHAPE)
     modes = gain * probe[None]
-    scale = geometry.probe_scale(modes, object_, corners, counts.sum() / len(counts))
-    assert geometry.shot_noise_misfit(counts, scale * modes, object_, corners) < 1e-6
+    scale = misfit.probe_scale(modes, object_, corners, counts.sum() / len(counts))
+    assert misfit.shot_noise(counts, scale * modes, object_, corners) < 1e-6
 
 
 def test_a_flat_object_and_the_scaled_probe_hold_the_photons_of_the_data(tmp_path, arrays):
@@ -155,7 +156,7 @@ def test_a_flat_object_and_the_scaled_probe_hold_the_photons_of_the_data(tmp_pat
 def test_a_dark_probe_has_no_scale():
     corners = np.zeros((1, 2), dtype=int)
     with pytest.raises(InputInvalid, match="no scale joins them"):
-        geometry.probe_scale(np.zeros((1, N, N), complex), np.ones(SHAPE), corners, 10.0)
+        misfit.probe_scale(np.zeros((1, N, N), complex), np.ones(SHAPE), corners, 10.0)
 
 
 # Truth

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import alignment
+from harness import alignment, misfit
 from harness.jobs import intake, truth
 from tests.small_scan import OBJECT, moved, noiseless, noisy
 
@@ -101,7 +101,7 @@ def test_another_object_is_no_truth_and_nothing_is_measured_by_it(tmp_path, gues
     arrays = noisy(10_000) | {"objectGuess": guess.astype("complex64")}
     verdict = truth.judge(scan_of(tmp_path, arrays), OBJECT)
     assert not verdict.present
-    assert verdict.misfit > truth.LARGEST_MISFIT
+    assert verdict.misfit > misfit.LARGEST
     assert f"misfit {verdict.misfit:.3g}" in verdict.reason
     assert (verdict.as_record()["nrmse"], verdict.as_record()["removed"]) == (None, None)
 
@@ -109,9 +109,7 @@ def test_another_object_is_no_truth_and_nothing_is_measured_by_it(tmp_path, gues
 @pytest.mark.parametrize(("share", "present"), [(0.99, True), (1.01, False)])
 def test_the_largest_misfit_is_where_the_verdict_turns(tmp_path, monkeypatch, share, present):
     scan = scan_of(tmp_path, noiseless())
-    monkeypatch.setattr(
-        truth.geometry, "shot_noise_misfit", lambda *_: share * truth.LARGEST_MISFIT
-    )
+    monkeypatch.setattr(misfit, "shot_noise", lambda *_: share * misfit.LARGEST)
     assert truth.judge(scan, OBJECT).present is present
 
 
@@ -132,7 +130,7 @@ def test_without_a_guess_there_is_no_truth(tmp_path):
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_misfit_that_is_no_number_makes_no_truth(tmp_path, monkeypatch, value):
     scan = scan_of(tmp_path, noiseless())
-    monkeypatch.setattr(truth.geometry, "shot_noise_misfit", lambda *_: value)
+    monkeypatch.setattr(misfit, "shot_noise", lambda *_: value)
     verdict = truth.judge(scan, OBJECT)
     assert (verdict.present, verdict.misfit) == (False, None)
     assert "not finite" in verdict.reason

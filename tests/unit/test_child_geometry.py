@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import alignment, forward, simulate
+from harness import alignment, forward, misfit, simulate
 from harness.errors import InputInvalid
 from harness.jobs import geometry
 from tests.small_scan import FRAME_PX, OBJECT, POSITIONS_PX, PROBE, moved, noiseless
@@ -13,13 +13,13 @@ from tests.small_scan import FRAME_PX, OBJECT, POSITIONS_PX, PROBE, moved, noise
 Y, X = POSITIONS_PX.T
 
 
-def misfit(arrays, x=X, y=Y, object_=OBJECT):
+def misfit_of(arrays, x=X, y=Y, object_=OBJECT):
     """Return the misfit of a probe scaled for these positions and this object."""
     counts = np.square(arrays["diffraction"], dtype=np.float64)
     corners = forward.patch_corners(x, y, FRAME_PX, object_.shape)
     mean_photons = counts.sum() / len(counts)
-    scale = geometry.probe_scale(PROBE[None], object_, corners, mean_photons)
-    return geometry.shot_noise_misfit(counts, scale * PROBE[None], object_, corners)
+    scale = misfit.probe_scale(PROBE[None], object_, corners, mean_photons)
+    return misfit.shot_noise(counts, scale * PROBE[None], object_, corners)
 
 
 # Corners
@@ -101,7 +101,7 @@ def test_the_scale_undoes_exactly_what_was_done_to_the_probe_but_for_the_unnorma
     arrays = noiseless(1e4)
     corners = forward.patch_corners(X, Y, FRAME_PX, OBJECT.shape)
     for gain in (1.0, 250.0):
-        scale = geometry.probe_scale(gain * arrays["probeGuess"][None], OBJECT, corners, 1e4)
+        scale = misfit.probe_scale(gain * arrays["probeGuess"][None], OBJECT, corners, 1e4)
         assert scale * gain * FRAME_PX == pytest.approx(1, rel=1e-6)
 
 
@@ -110,9 +110,9 @@ def test_two_modes_together_hold_the_photons_of_both():
     frames = sum(simulate.intensities(OBJECT, mode, POSITIONS_PX) for mode in (PROBE, second))
     probe = np.stack([PROBE, second])
     corners = forward.patch_corners(X, Y, FRAME_PX, OBJECT.shape)
-    scale = geometry.probe_scale(probe, OBJECT, corners, frames.sum() / len(frames))
+    scale = misfit.probe_scale(probe, OBJECT, corners, frames.sum() / len(frames))
     assert scale * FRAME_PX == pytest.approx(1, rel=1e-9)
-    assert geometry.shot_noise_misfit(frames, scale * probe, OBJECT, corners) < 1e-12
+    assert misfit.shot_noise(frames, scale * probe, OBJECT, corners) < 1e-12
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_two_modes_together_hold_the_photons_of_both():
 )
 def test_what_is_dark_has_no_scale_and_is_invalid_input(probe, object_, mean_photons):
     with pytest.raises(InputInvalid, match="no scale joins them"):
-        geometry.probe_scale(probe, object_, np.array([[0, 1]]), mean_photons)
+        misfit.probe_scale(probe, object_, np.array([[0, 1]]), mean_photons)
 
 
 # Misfit
@@ -138,34 +138,34 @@ def test_the_misfit_is_the_squared_excess_over_the_model():
     counts = np.zeros((2, 4, 4))
     counts[:, 2, 2] = 64.0  # (4 x 4 x 0.5)^2, all of it at zero frequency in the centre
     object_ = np.ones((4, 4), complex)
-    assert geometry.shot_noise_misfit(counts, probe, object_, corners) == pytest.approx(0)
+    assert misfit.shot_noise(counts, probe, object_, corners) == pytest.approx(0)
     counts[1, 0, 3] += 16.0
-    assert geometry.shot_noise_misfit(counts, probe, object_, corners) == pytest.approx(256 / 128)
+    assert misfit.shot_noise(counts, probe, object_, corners) == pytest.approx(256 / 128)
 
 
 def test_a_dark_model_is_infinitely_far_from_the_frames():
     dark = np.zeros((1, 4, 4), complex)
     corners = np.zeros((1, 2), dtype=int)
     counts, object_ = np.ones((1, 4, 4)), np.ones((4, 4), complex)
-    assert geometry.shot_noise_misfit(counts, dark, object_, corners) == float("inf")
+    assert misfit.shot_noise(counts, dark, object_, corners) == float("inf")
 
 
 def test_an_object_as_bright_as_single_precision_allows_still_has_a_scale():
     corners = np.zeros((1, 2), dtype=int)
     object_ = np.full((4, 4), 1e30, dtype="complex64")
-    scale = geometry.probe_scale(np.ones((1, 4, 4), "complex64"), object_, corners, 1.0)
+    scale = misfit.probe_scale(np.ones((1, 4, 4), "complex64"), object_, corners, 1.0)
     assert scale == pytest.approx(1 / (4 * 4 * 1e30), rel=1e-6)
 
 
 def test_swapped_axes_and_half_a_pixel_do_not_predict_the_frames_and_the_truth_does():
     arrays = noiseless(1e4)
-    assert misfit(arrays) < 1e-6
-    assert misfit(arrays, x=Y, y=X) > 10
-    assert misfit(arrays, x=X + 0.5, y=Y + 0.5) > 1
-    assert misfit(arrays, object_=moved(OBJECT, 0.5, 0.5)) > 0.5
+    assert misfit_of(arrays) < 1e-6
+    assert misfit_of(arrays, x=Y, y=X) > 10
+    assert misfit_of(arrays, x=X + 0.5, y=Y + 0.5) > 1
+    assert misfit_of(arrays, object_=moved(OBJECT, 0.5, 0.5)) > 0.5
 
 
 def test_a_whole_pixel_in_any_direction_is_seen():
     arrays = noiseless(1e4)
     for shift in ((0, 1), (0, -1), (1, 0), (-1, 0)):
-        assert misfit(arrays, object_=np.roll(OBJECT, shift, axis=(0, 1))) > 1, shift
+        assert misfit_of(arrays, object_=np.roll(OBJECT, shift, axis=(0, 1))) > 1, shift

@@ -6,12 +6,13 @@ import json
 import logging
 import warnings
 import zipfile
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from harness import provenance, resources, schemas
+from harness import halves, provenance, resources, schemas
 from harness.errors import EXIT_INPUT, EXIT_USAGE, UsageError
 from harness.jobs import arguments, attest, intake, outputs, ptychi_lsqml, truth
 from tests.small_scan import FRAME_PX, OBJECT, POSITIONS_PX, noiseless
@@ -332,6 +333,30 @@ def test_a_run_that_failed_leaves_its_arrays_and_a_record_that_says_so(tmp_path,
     assert read["wall_s"] >= 0
     assert read["peak_memory_bytes"] > 1e7
     assert read["started_at"] <= read["finished_at"]
+
+
+def test_halves_of_the_frames_are_kept_with_the_arrays_and_measured(scan):
+    objects = tuple(np.full(FLAT.shape, value, "complex64") for value in (1, 2))
+    run = replace(run_that_failed(), half_objects=objects)
+    names = ("object_half_a", "object_half_b")
+    for name, object_ in zip(names, objects, strict=True):
+        np.testing.assert_array_equal(run.arrays()[name], object_)
+    quality = attest.quality_of(run, scan, truth.judge(scan, run.object_))
+    assert quality["between_halves"] == halves.measure(run.arrays(), scan.pixel_size_m)
+    assert sum(quality["between_halves"]["frames"]) == len(POSITIONS_PX)
+    plain = attest.quality_of(run_that_failed(), scan, truth.judge(scan, run.object_))
+    assert plain["between_halves"] is None
+
+
+def test_a_part_of_a_scan_has_its_frames_and_the_whole_object(scan):
+    some = np.array([3, 1, 7])
+    part = scan.part(some)
+    np.testing.assert_array_equal(part.counts, scan.counts[some])
+    np.testing.assert_array_equal(part.corners, scan.corners[some])
+    np.testing.assert_array_equal(part.positions_x_px, scan.positions_x_px[some])
+    np.testing.assert_array_equal(part.positions_y_px, scan.positions_y_px[some])
+    assert part.object_shape == scan.object_shape
+    assert part.mean_photons_per_frame == pytest.approx(float(scan.counts[some].sum() / 3))
 
 
 def test_results_are_never_written_over_results(tmp_path, scan):

@@ -1,17 +1,46 @@
-"""Edges of the contract's rules, on descriptions: where each begins to speak, and its words."""
+"""The contract on descriptions: what it says of each example, and where each rule begins to speak.
+
+People and programs read findings, so no word changes unseen.  To write tests/examples/words.json
+anew: `python -m tests.unit.test_contract_words`; read its diff.
+"""
 
 from __future__ import annotations
 
 import copy
 import json
+from pathlib import Path
 
 import pytest
 
 from harness import contract, resources
 
 SCHEMA = resources.schema("npz_input")
-EXAMPLE = resources.REPOSITORY / "tests" / "examples" / "valid" / "npz_input"
+EXAMPLES = resources.REPOSITORY / "tests" / "examples"
+EXAMPLE = EXAMPLES / "valid" / "npz_input"
+WORDS = EXAMPLES / "words.json"
+OF_INPUTS = sorted(EXAMPLES.glob("*valid/npz_input/*.json"))
 HALF_PX, SLACK_PX = 32, contract.POSITION_TOLERANCE_PX
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(EXAMPLES).as_posix()
+
+
+def words_of(path: Path) -> list[list[str]]:
+    """Return what is said of an example: rule, where, key, expected, found, severity."""
+    description = json.loads(path.read_text(encoding="utf-8"))
+    found = contract.check(description, schema=SCHEMA)
+    return [list(item.as_record().values()) for item in found]
+
+
+@pytest.mark.parametrize("path", OF_INPUTS, ids=name_of)
+def test_what_is_wrong_with_an_input_is_told_in_these_words(path):
+    assert words_of(path) == json.loads(WORDS.read_text(encoding="utf-8"))[name_of(path)]
+
+
+def test_the_words_are_those_of_the_examples_that_there_are():
+    kept = json.loads(WORDS.read_text(encoding="utf-8"))
+    assert sorted(kept) == sorted(map(name_of, OF_INPUTS))
 
 
 @pytest.fixture(scope="module")
@@ -203,3 +232,8 @@ def test_big_endian_arrays_are_told_where_the_contract_knows_them(described, key
 
 def test_a_description_that_does_not_name_its_file_is_reported_under_a_question_mark():
     assert {item.where for item in contract.check({}, schema=SCHEMA)} == {"?"}
+
+
+if __name__ == "__main__":
+    kept = {name_of(path): words_of(path) for path in OF_INPUTS}
+    WORDS.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

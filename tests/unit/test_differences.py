@@ -14,7 +14,7 @@ from tests.unit.test_verify import edit
 REAL = "real_run"
 MANIFEST = f"{REAL}/{layout.MANIFEST}"
 JOB = f"{REAL}/dose_1000/dense/train"
-FIT = {"against_truth": None, "without_truth": {"r_factor": 0.2}, "photon_limit": None}
+FIT = ("metrics", "without_truth", "r_factor")
 CELL = "real-run dose_1000/dense/train"
 
 
@@ -71,7 +71,7 @@ CHANGES = [
     (MANIFEST, ("execution_results", 1, "returncode"), 4, "outcomes", "return code", CELL),
     (MANIFEST, ("execution_results", 1, "final_loss"), 4, "metrics", "final_loss", CELL),
     (f"{JOB}/result.json", ("truth", "nrmse"), 0.1, "metrics", "truth error (nrmse)", CELL),
-    (f"{JOB}/result.json", ("metrics",), FIT, "metrics", "r factor", CELL),
+    (f"{JOB}/result.json", FIT, 0.2, "metrics", "r factor", CELL),
 ]
 
 

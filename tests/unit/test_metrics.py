@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness import forward, frc, metrics
+from harness import forward, frc, metrics, registration
 from tests.small_scan import FRAME_PX, OBJECT, PROBE, moved
 
 CORNERS = np.array([(r, c) for r in range(0, 68, 6) for c in range(0, 68, 6)])
@@ -38,7 +38,8 @@ def test_a_scaled_turned_and_ramped_copy_has_no_error():
     assert record["complex_nrmse"] < 1e-8
     assert record["registration_shift_px"] == [0, 0]
     assert record["ramp_rad_per_px"] == pytest.approx([0.02, -0.3], abs=1e-8)
-    assert record["ssim_phase"] == pytest.approx(1)
+    for name in ("ssim_phase", "ssim_amplitude", "ms_ssim_phase", "ms_ssim_amplitude"):
+        assert record[name] == pytest.approx(1)
     assert "above" in record["undefined"]["frc_half_bit_resolution_px"]
 
 
@@ -63,11 +64,79 @@ def test_noise_gives_the_errors_that_its_variance_says(relative):
     assert record["psnr_amplitude_db"] == pytest.approx(20 * np.log10(spread / deviation), abs=0.5)
 
 
+def test_the_complex_error_is_the_invariant_one_of_fienup():
+    """E^2 = 1 - |sum o* t|^2 / (sum |o|^2 sum |t|^2): what the best factor leaves."""
+    found, inside = (2 - 1j) * (OBJECT + noise(9, 0.2)), MASK.values
+    registered = registration.register(found, OBJECT, inside)
+    one, other = registered.values[inside], OBJECT[inside]
+    shared = abs(np.vdot(one, other)) ** 2
+    expected = np.sqrt(1 - shared / (np.vdot(one, one) * np.vdot(other, other)).real)
+    record = against_truth(found, OBJECT, MASK)
+    assert record["complex_nrmse"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_phase_off_in_half_of_the_pixels_has_the_error_and_psnr_of_its_size():
+    """Plus and minus e, alternately: no ramp, shift or factor takes that away."""
+    sign = np.where((ROWS + COLUMNS) % 2, 1, -1)
+    record = against_truth(OBJECT * np.exp(0.05j * sign), OBJECT, MASK)
+    assert record["phase_rmse_rad"] == pytest.approx(0.05, rel=0.01)
+    assert record["amplitude_rmse"] < 0.002
+    spread = np.ptp(np.angle(OBJECT)[MASK.values])
+    assert record["psnr_phase_db"] == pytest.approx(20 * np.log10(spread / 0.05), abs=0.1)
+
+
+def test_an_amplitude_off_in_half_of_the_pixels_has_the_error_of_its_size():
+    sign = np.where((ROWS + COLUMNS) % 2, 1, -1)
+    record = against_truth(OBJECT * (1 + 0.03 * sign), OBJECT, MASK)
+    expected = 0.03 * np.sqrt((np.abs(OBJECT[MASK.values]) ** 2).mean())
+    assert record["amplitude_rmse"] == pytest.approx(expected, rel=0.02)
+    assert record["phase_rmse_rad"] < 0.002
+
+
+def test_ssim_of_stripes_against_nothing_is_the_formula_s():
+    """In 7 x 7 px stripes of +1 and -1 have mean 1/7 and sample variance 1, wherever one looks."""
+    stripes = np.where(np.arange(40) % 2, 1.0, -1.0) + np.zeros((40, 1))
+    inside = np.zeros((40, 40), dtype=bool)
+    inside[8:32, 8:32] = True
+    rmse, psnr, ssim = metrics._image_metrics(0 * stripes, stripes, inside)
+    bright, steady = (0.01 * 2) ** 2, (0.03 * 2) ** 2
+    assert (rmse, psnr) == (1.0, pytest.approx(20 * np.log10(2)))
+    assert ssim == pytest.approx(bright * steady / ((1 / 49 + bright) * (1 + steady)))
+    assert metrics._image_metrics(stripes, stripes, inside)[2] == pytest.approx(1)
+
+
+def test_multi_scale_ssim_is_taken_over_the_square_of_the_mask_by_who_is_asked():
+    asked = []
+
+    def similarity(found, wanted, spread, weights):
+        asked.append((found.shape, wanted.shape, spread, len(weights)))
+        return 0.25
+
+    record = against_truth(OBJECT + noise(1, 0.1), OBJECT, MASK, similarity=similarity)
+    rows, _ = frc.largest_square(MASK.values)
+    side = rows.stop - rows.start
+    assert [each[0] for each in asked] == [(side, side)] * 2
+    phase, amplitude = (part(OBJECT)[MASK.values] for part in (np.angle, np.abs))
+    assert [each[2] for each in asked] == pytest.approx([np.ptp(phase), np.ptp(amplitude)])
+    assert record["ms_ssim_phase"] == record["ms_ssim_amplitude"] == 0.25
+    assert record["ms_ssim_scales"] == asked[0][3] == 3
+
+
+def test_a_mask_too_narrow_for_two_scales_has_no_multi_scale_ssim_and_says_why():
+    narrow = np.zeros(OBJECT.shape, dtype=bool)
+    narrow[30:51, 20:90] = True
+    record = against_truth(OBJECT + noise(1, 0.1), OBJECT, metrics.Mask(narrow, 1.0))
+    assert (record["ms_ssim_phase"], record["ms_ssim_scales"]) == (None, 0)
+    assert record["undefined"]["ms_ssim_phase"] == "no square of 22 px or more lies inside the mask"
+    assert record["ssim_phase"] > 0.5
+
+
 def test_more_noise_is_worse_by_every_metric():
     little, much = (against_truth(OBJECT + noise(2, n), OBJECT, MASK) for n in (0.02, 0.4))
     for name in ("complex_nrmse", "phase_rmse_rad", "amplitude_rmse"):
         assert little[name] < much[name]
-    for name in ("psnr_phase_db", "psnr_amplitude_db", "ssim_phase", "ssim_amplitude"):
+    similarities = ("ssim_phase", "ssim_amplitude", "ms_ssim_phase", "ms_ssim_amplitude")
+    for name in ("psnr_phase_db", "psnr_amplitude_db", *similarities):
         assert little[name] > much[name]
 
 
@@ -141,6 +210,7 @@ def test_counts_equal_to_the_model_have_no_deviance_and_no_r_factor():
     record = metrics.without_truth(counts, probe, OBJECT, CORNERS)
     assert record["poisson_deviance_per_photon"] == pytest.approx(0, abs=1e-12)
     assert record["r_factor"] == pytest.approx(0, abs=1e-6)
+    assert record["amplitude_mse"] == pytest.approx(0, abs=1e-12)
 
 
 def test_half_the_photons_have_the_deviance_and_r_factor_of_the_formula():
@@ -149,6 +219,7 @@ def test_half_the_photons_have_the_deviance_and_r_factor_of_the_formula():
     record = metrics.without_truth(counts, probe / np.sqrt(2), OBJECT, CORNERS)
     assert record["poisson_deviance_per_photon"] == pytest.approx(2 * np.log(2) - 1)
     assert record["r_factor"] == pytest.approx(1 - np.sqrt(0.5))
+    assert record["amplitude_mse"] == pytest.approx(counts.mean() * (1 - np.sqrt(0.5)) ** 2)
 
 
 def test_poisson_counts_have_a_deviance_of_about_one_for_each_bright_pixel():
@@ -160,6 +231,26 @@ def test_poisson_counts_have_a_deviance_of_about_one_for_each_bright_pixel():
     record = metrics.without_truth(counts, probe, object_, corners)
     per_pixel = record["poisson_deviance_per_photon"] * counts.sum() / counts.size
     assert per_pixel == pytest.approx(1, rel=0.03)
+    # The root of a Poisson count has a variance of about 1/4.
+    assert record["amplitude_mse"] == pytest.approx(0.25, rel=0.03)
+
+
+def test_positions_between_pixels_move_the_probe_and_not_the_patch():
+    """A probe beside its patch by whole pixels sees what it sees from there, its edges dark."""
+    probe = np.zeros((1, FRAME_PX, FRAME_PX), dtype=complex)
+    probe[0, 8:-8, 8:-8] = 1e2 * PROBE[8:-8, 8:-8]
+    (there,) = forward.waves(probe, OBJECT, CORNERS[20:21] + np.array([2, -3]))
+    (beside,) = forward.waves(probe, OBJECT, CORNERS[20:21], np.array([[2.0, -3.0]]))
+    np.testing.assert_allclose(np.abs(beside), np.abs(there), atol=1e-9 * np.abs(there).max())
+    parts = forward.parts_of_a_pixel(np.array([3.25, 7.0]), np.array([1.0, 2.75]))
+    np.testing.assert_allclose(parts, [[0, 0.25], [-0.25, 0]])
+
+
+def test_frames_of_positions_between_pixels_fit_the_model_that_has_them_there():
+    probe, shifts_px = 1e2 * PROBE[None], np.full((len(CORNERS), 2), (0.3, -0.4))
+    counts = np.stack(list(forward.frames(probe, OBJECT, CORNERS, shifts_px)))
+    assert metrics.without_truth(counts, probe, OBJECT, CORNERS, shifts_px)["r_factor"] < 1e-6
+    assert metrics.without_truth(counts, probe, OBJECT, CORNERS)["r_factor"] > 0.05
 
 
 def test_photons_where_the_model_is_dark_leave_no_finite_deviance():
@@ -167,10 +258,3 @@ def test_photons_where_the_model_is_dark_leave_no_finite_deviance():
     record = metrics.without_truth(counts, 0 * PROBE[None], OBJECT, CORNERS[:1])
     assert record["poisson_deviance_per_photon"] is None
     assert record["r_factor"] == 1
-
-
-def test_two_noisy_halves_correlate_less_than_two_clean_ones():
-    clean = metrics.between_halves(OBJECT + noise(5, 0.01), OBJECT + noise(6, 0.01), MASK)
-    noisy = metrics.between_halves(OBJECT + noise(5, 0.5), OBJECT + noise(6, 0.5), MASK)
-    assert clean.correlation.mean() > noisy.correlation.mean()
-    assert noisy.resolution_px > 1

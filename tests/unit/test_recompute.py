@@ -18,11 +18,14 @@ from harness import (
     audit,
     canonical,
     cli,
+    halves,
     layout,
+    measured_again,
     npz,
     png,
     quality,
     recompute,
+    remeasure,
     studyfile,
 )
 from harness.recompute import Left
@@ -263,7 +266,7 @@ def test_without_inputs_verify_says_what_it_could_not_see(complete_hub):
 def test_with_its_inputs_a_hub_has_its_claims_about_them_recomputed(complete_hub, inputs_at_hand):
     done = audit.audit(complete_hub, inputs_at_hand)
     assert done.findings == ()
-    for claim in ("input", "data-001", "dose", "spacing", "disjoint"):
+    for claim in ("input", "data-001", "dose", "spacing", "disjoint", "misfit"):
         assert account(done, claim) == {recompute.RECOMPUTED: ""}
 
 
@@ -292,18 +295,25 @@ def test_an_error_against_the_truth_that_the_arrays_do_not_give_is_found():
     rng = np.random.default_rng(2)
     truth = np.exp(1j * rng.normal(size=(8, 8)))
     region = {"rows": [0, 8], "columns": [0, 8]}
-    error = alignment.align(truth + 0.1 * rng.normal(size=(8, 8)), truth).nrmse
-    attested = {"truth": {"nrmse": error, "region_px": region}}
-    computed = recompute.TruthError(error, region)
-    assert list(recompute.check_truth("r", attested, computed)) == []
+    aligned = alignment.align(truth + 0.1 * rng.normal(size=(8, 8)), truth)
+    error, ramp = aligned.nrmse, list(aligned.ramp_rad_per_px)
+    removed = {"scale": [aligned.scale.real, aligned.scale.imag], "ramp_rad_per_px": ramp}
+    attested = {"truth": {"nrmse": error, "region_px": region, "removed": removed}}
+    computed = measured_again.TruthError(error, region, removed)
+    assert list(measured_again.check_truth("r", attested, computed)) == []
     for lie in (error / 2, None):
-        (found,) = recompute.check_truth(
+        (found,) = measured_again.check_truth(
             "r", {"truth": {**attested["truth"], "nrmse": lie}}, computed
         )
         assert (found.rule, found.pointer) == ("recompute.truth-error", "/truth/nrmse")
-    other = {"truth": {"nrmse": error, "region_px": {"rows": [1, 8], "columns": [0, 8]}}}
-    (found,) = recompute.check_truth("r", other, computed)
+    other = {**attested["truth"], "region_px": {"rows": [1, 8], "columns": [0, 8]}}
+    (found,) = measured_again.check_truth("r", {"truth": other}, computed)
     assert found.pointer == "/truth/region_px"
+    other = {**attested["truth"], "removed": {**removed, "scale": [2.0, 0.0]}}
+    pointers = [
+        item.pointer for item in measured_again.check_truth("r", {"truth": other}, computed)
+    ]
+    assert pointers == ["/truth/removed/scale/0", "/truth/removed/scale/1"]
 
 
 def test_the_error_against_the_truth_is_measured_on_the_box_of_the_centres():
@@ -313,18 +323,14 @@ def test_the_error_against_the_truth_is_measured_on_the_box_of_the_centres():
     object_[0, 0] = 100
     data = archive(objectGuess=truth, xcoords=np.array([3.0, 5.0]), ycoords=np.array([3.0, 6.0]))
     reading = npz.read_file(io.BytesIO(data), "in.npz")
-    attested = {"truth": {"present": True}}
-    found = audit.truth_error(archive(object=object_), data, attested, reading)
+    found = remeasure.truth_error(archive(object=object_), data, reading)
     assert found.nrmse < 1e-6, "the pixel outside of the box does not count"
     assert found.region_px == {"rows": [3, 7], "columns": [3, 6]}
     object_[4, 4] += 1
-    assert audit.truth_error(archive(object=object_), data, attested, reading).nrmse > 0.1
+    assert remeasure.truth_error(archive(object=object_), data, reading).nrmse > 0.1
     for other in (archive(object=object_[:-1]), archive(probe=object_), b""):
-        assert audit.truth_error(other, data, attested, reading) is None
-    assert (
-        audit.truth_error(archive(object=truth), data, {"truth": {"present": False}}, reading)
-        is None
-    )
+        assert remeasure.truth_error(other, data, reading) is None
+    assert remeasure.truth_error(archive(object=object_), b"", reading) is None
 
 
 def reconstructed(**changed):
@@ -338,9 +344,9 @@ def reconstructed(**changed):
 
 def test_metrics_are_measured_again_from_input_and_arrays():
     given, left, attested = reconstructed()
-    again = audit.measure_again(left, given, attested)
+    again = remeasure.metrics(left, given, truth_present=True)
     attested = json.loads(json.dumps(attested))
-    assert list(recompute.check_metrics("r", attested["metrics"], again)) == []
+    assert list(measured_again.check_metrics("r", attested["metrics"], again)) == []
 
 
 @pytest.mark.parametrize(
@@ -363,25 +369,24 @@ def test_a_metric_that_the_arrays_do_not_give_is_found(pointer, lie):
     for parent in parents:
         place = place[parent]
     place[last] = lie
-    again = audit.measure_again(left, given, attested)
-    (found,) = recompute.check_metrics("r", forged, again)
+    again = remeasure.metrics(left, given, truth_present=True)
+    (found,) = measured_again.check_metrics("r", forged, again)
     assert (found.rule, found.pointer) == ("recompute.metrics", f"/metrics{pointer}")
 
 
 def test_a_metric_left_out_is_found():
     given, left, attested = reconstructed()
-    again = audit.measure_again(left, given, attested)
+    again = remeasure.metrics(left, given, truth_present=True)
     forged = {**attested["metrics"], "against_truth": None}
-    pointers = {item.pointer for item in recompute.check_metrics("r", forged, again)}
+    pointers = {item.pointer for item in measured_again.check_metrics("r", forged, again)}
     assert "/metrics/against_truth/complex_nrmse" in pointers
 
 
 def test_metrics_that_cannot_be_measured_again_say_why():
-    given, left, attested = reconstructed()
-    assert audit.measure_again(left, given, {}) == audit.NO_METRICS
+    given, left, _ = reconstructed()
     for other in (b"", archive(object=OBJECT), archive(object=OBJECT[:-1], probe=OBJECT[None])):
-        assert audit.measure_again(other, given, attested) == audit.UNFIT
-    assert audit.measure_again(left, b"", attested) == audit.UNFIT
+        assert remeasure.metrics(other, given, truth_present=True) == remeasure.UNFIT
+    assert remeasure.metrics(left, b"", truth_present=True) == remeasure.UNFIT
 
 
 def test_the_answer_of_verify_accounts_for_every_claim(complete_hub, capsys):
@@ -397,3 +402,98 @@ def test_the_answer_of_verify_accounts_for_every_claim(complete_hub, capsys):
 def test_inputs_that_are_no_folder_are_refused(complete_hub, tmp_path, capsys):
     assert cli.main(["verify", str(complete_hub), "--inputs", str(tmp_path / "none")]) == 2
     assert "is not a folder" in capsys.readouterr().err
+
+
+# Misfit, last loss and halves
+
+
+def test_the_judgement_on_an_object_guess_is_made_again():
+    given, _, _ = reconstructed()
+    judged = remeasure.judgement(given)
+    assert judged.present
+    assert judged.misfit == pytest.approx(1, abs=0.1)
+    honest = {"present": True, "misfit": judged.misfit}
+    assert list(measured_again.check_judgement("r", honest, judged)) == []
+    for name, lie in (("misfit", judged.misfit * 0.999), ("misfit", None), ("present", False)):
+        (found,) = measured_again.check_judgement("r", {**honest, name: lie}, judged)
+        assert (found.rule, found.pointer) == ("recompute.misfit", f"/truth/{name}")
+
+
+def test_a_file_without_a_guess_has_no_misfit_and_one_that_does_not_fit_has_no_judgement():
+    with_guess = noisy(10_000)
+    without = {name: values for name, values in with_guess.items() if name != "objectGuess"}
+    judged = remeasure.judgement(archive(**without))
+    assert (judged.present, judged.misfit) == (False, None)
+    assert remeasure.judgement(archive(**{**with_guess, "xcoords": np.zeros(3)})) is None
+
+
+def test_a_last_loss_better_than_the_arrays_allow_is_found():
+    given, left, attested = reconstructed()
+    again = remeasure.metrics(left, given, truth_present=True)
+    reached = again["without_truth"]["amplitude_mse"]
+    # Counts about their own mean: the root of a Poisson count has a variance of about 1/4.
+    assert 0 < reached < 0.4
+    for share, count in ((1.1, 0), (0.6, 0), (0.4, 1)):
+        document = {**attested, "loss": {"last": share * reached}}
+        found = list(measured_again.check_final_loss("r", document, again))
+        assert [item.rule for item in found] == count * ["recompute.final-loss"]
+
+
+def with_halves(**changed):
+    """Return the arrays of a job that made halves, and its attestation."""
+    given = noisy(10_000)
+    held = {
+        "object_half_a": OBJECT.astype(np.complex64),
+        "object_half_b": (OBJECT + 0.1).astype(np.complex64),
+        "probe": given["probeGuess"][None],
+        "positions_x_px": given["xcoords"],
+        "positions_y_px": given["ycoords"],
+    }
+    agree = json.loads(json.dumps(halves.measure(held, 2e-8)))
+    document = {"metrics": {"between_halves": agree}, "input": {"pixel_size_m": 2e-8}}
+    return archive(**held | changed), document
+
+
+def test_the_agreement_of_halves_is_computed_again_without_the_input():
+    left, attested = with_halves()
+    again = remeasure.between_halves(left, attested)
+    between = attested["metrics"]["between_halves"]
+    assert list(measured_again.check_halves("r", between, again)) == []
+    for forge in (
+        lambda block: block.update(half_bit_resolution_px=1.0),
+        lambda block: block.update(frames=[99, 99]),
+        lambda block: block["rings"][5].update(correlation=block["rings"][5]["correlation"] + 1e-4),
+    ):
+        lie = json.loads(json.dumps(between))
+        forge(lie)
+        rules = {item.rule for item in measured_again.check_halves("r", lie, again)}
+        assert rules == {"recompute.metrics"}
+
+
+def test_halves_are_neither_hidden_nor_made_up():
+    left, attested = with_halves()
+    hidden = {**attested, "metrics": {"between_halves": None}}
+    again = remeasure.between_halves(left, hidden)
+    assert list(measured_again.check_halves("r", None, again)) != []
+    none_there = remeasure.between_halves(archive(object=OBJECT), attested)
+    assert none_there is None
+    between = attested["metrics"]["between_halves"]
+    assert list(measured_again.check_halves("r", between, none_there)) != []
+    assert remeasure.between_halves(archive(object=OBJECT), hidden) == remeasure.NO_HALVES
+    misfit, _ = with_halves(object_half_b=OBJECT[:-1])
+    assert remeasure.between_halves(misfit, attested) == remeasure.UNFIT
+
+
+def test_a_hub_whose_job_denies_its_truth_is_caught_by_its_input(
+    complete_hub, inputs_at_hand, tmp_path
+):
+    hub = shutil.copytree(complete_hub, tmp_path / "hub")
+    lie = {"present": False, "misfit": 3.0, "nrmse": None, "removed": None}
+    edit(hub, RESULT, lambda result: result["truth"].update(lie))
+    mend(hub, "real-run")
+    assert audit.audit(hub).findings == ()
+    found = audit.audit(hub, inputs_at_hand).findings
+    assert {(item.rule, item.where, item.pointer) for item in found} == {
+        ("recompute.misfit", RESULT, "/truth/present"),
+        ("recompute.misfit", RESULT, "/truth/misfit"),
+    }

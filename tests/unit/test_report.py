@@ -95,26 +95,35 @@ def quality(name, **changed):
 
 
 def test_a_summary_sets_error_beside_photon_limit():
-    words, table = quality("succeeded-with-metrics")
+    words, table, *_ = quality("succeeded-with-halves")
     assert "docs/metrics.md" in words
     head, _, row = table.splitlines()
     cells = dict(zip(head.split(" | "), row.split(" | "), strict=True))
-    assert (cells["NRMSE"], cells["phase error (rad)"], cells["limit (rad)"]) == (
-        "0.084",
-        "0.069",
-        "0.051",
-    )
-    assert (cells["error in band"], cells["limit in band"]) == ("0.043", "0.034")
+    assert (cells["NRMSE"], cells["MS-SSIM"]) == ("0.070", "0.828")
+    assert (cells["phase error (rad)"], cells["limit (rad)"]) == ("0.065", "0.025")
+    assert (cells["error in band"], cells["limit in band"]) == ("0.053", "0.017")
+
+
+def test_a_summary_tells_how_far_two_halves_of_the_frames_agree():
+    between = json.loads((EXAMPLES / "succeeded-with-halves.json").read_text())["metrics"][
+        "between_halves"
+    ]
+    *_, table = quality("succeeded-with-halves")
+    assert "| 49 + 49 | 49 | - | - | the correlation stays above" in table.splitlines()[-1]
+    known = between | {"half_bit_resolution_px": 1.5, "half_bit_resolution_m": 3e-8}
+    *_, table = quality("succeeded-with-halves", between_halves=known | {"undefined": None})
+    assert table.endswith("| 49 | 1.50 | 3e-08 | - |")
+    assert len(quality("succeeded")) == 2, "no table of halves where none were made"
 
 
 def test_a_summary_tells_the_fit_of_a_job_without_a_truth():
-    _, table = quality("succeeded-with-metrics", against_truth=None, photon_limit=None)
+    _, table, *_ = quality("succeeded-with-halves", against_truth=None, photon_limit=None)
     row = table.splitlines()[-1]
-    assert "| 1000 | dense | train | - | - | - | - | - | - | 0.00" in row
+    assert "| 1000 | dense | train | - | - | - | - | - | - | - | 0.01" in row
 
 
 def test_a_summary_has_no_table_of_quality_where_none_is_attested():
-    assert quality("succeeded") == []
+    assert quality("failed-with-nan-loss") == []
     assert list(report.quality({}.get, [JOB])) == []
 
 

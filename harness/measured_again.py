@@ -1,0 +1,137 @@
+"""What a job says that it measured, against what its input and its arrays give. Pure.
+
+Source: docs/adr/0014-claims-are-recomputed.md
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.misfit import Judgement
+from harness.model import Finding
+from harness.rules import finding
+from harness.wording import said
+
+TOLERANCE = 1e-6
+# What rounding leaves of an error that is none.
+SMALLEST_ERROR = 1e-12
+# The last loss is a mean over the minibatches of an epoch, each before its update; what the arrays
+# give afterwards was 0.88 to 1.0 of it in whole runs (docs/metrics.md).
+LEAST_SHARE_OF_FINAL = 0.5
+# Where pty-chi is told to display another loss, there is nothing to compare.
+OTHER_LOSS = "reconstructor_options.displayed_loss_function"
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TruthError:
+    """The error against the truth computed again, over a region (`truth.region_px`)."""
+
+    nrmse: float
+    region_px: Mapping[str, Sequence[int]]
+    removed: Record
+
+
+def check_truth(where: str, attestation: Record, found: TruthError) -> Iterator[Finding]:
+    """Yield where the error against the truth, or its region, is not the one attested."""
+    truth = attestation["truth"]
+    if truth["region_px"] != found.region_px:
+        yield finding(
+            "recompute.truth-error",
+            where=where,
+            pointer="/truth/region_px",
+            expected=said(found.region_px),
+            found=said(truth["region_px"]),
+        )
+    stated = truth["nrmse"]
+    if stated is None or abs(stated - found.nrmse) > TOLERANCE * max(1.0, found.nrmse):
+        yield finding(
+            "recompute.truth-error",
+            where=where,
+            pointer="/truth/nrmse",
+            expected=f"{found.nrmse:.9g}, from the arrays",
+            found=said(stated),
+        )
+    yield from _compare(
+        where, "/truth/removed", truth["removed"], found.removed, rule="recompute.truth-error"
+    )
+
+
+def check_metrics(where: str, attested: Record, found: Record) -> Iterator[Finding]:
+    """Yield each value of `metrics` that input and arrays do not give, the halves aside.
+
+    attested, found: the block as it stands in `result.json`, and as it is computed again.
+    """
+    stated = {name: value for name, value in attested.items() if name != "between_halves"}
+    yield from _compare(where, "/metrics", stated, found)
+
+
+def check_halves(where: str, attested: Record | None, found: Record | None) -> Iterator[Finding]:
+    """Yield each value of `metrics.between_halves` that the arrays do not give; None: no halves."""
+    yield from _compare(where, "/metrics/between_halves", attested, found)
+
+
+def check_judgement(where: str, attested: Record, found: Judgement) -> Iterator[Finding]:
+    """Yield where the objectGuess is judged otherwise than input and probe give."""
+    stated = {name: attested[name] for name in ("present", "misfit")}
+    again = {"present": found.present, "misfit": found.misfit}
+    yield from _compare(where, "/truth", stated, again, rule="recompute.misfit")
+
+
+def check_final_loss(where: str, attestation: Record, found: Record) -> Iterator[Finding]:
+    """Yield where the last loss is far better than the frames and the arrays allow.
+
+    found: `metrics` as it is computed again.
+    """
+    last, left = attestation["loss"]["last"], found["without_truth"]["amplitude_mse"]
+    if left is not None and last < LEAST_SHARE_OF_FINAL * left:
+        yield finding(
+            "recompute.final-loss",
+            where=where,
+            pointer="/loss/last",
+            expected=f"at least {LEAST_SHARE_OF_FINAL} of {left:.6g}, from the arrays",
+            found=said(last),
+        )
+
+
+def displays_another_loss(attestation: Record) -> bool:
+    """Return whether the losses of a job are of another kind than `amplitude_mse`."""
+    return OTHER_LOSS in attestation["options_changed"]
+
+
+def _compare(
+    where: str, place: str, attested: Any, found: Any, rule: str = "recompute.metrics"
+) -> Iterator[Finding]:
+    stated, again = dict(_leaves(attested)), dict(_leaves(found))
+    for pointer in sorted({*stated, *again}):
+        one, other = stated.get(pointer), again.get(pointer)
+        if not _same(one, other):
+            yield finding(
+                rule,
+                where=where,
+                pointer=f"{place}{pointer}",
+                expected=f"{said(other)}, from the arrays",
+                found=said(one),
+            )
+
+
+def _leaves(tree: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(tree, Mapping) and tree:
+        parts: Any = tree.items()
+    elif isinstance(tree, list) and tree:
+        parts = enumerate(tree)
+    else:
+        yield pointer, tree
+        return
+    for key, value in parts:
+        yield from _leaves(value, f"{pointer}/{key}")
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=SMALLEST_ERROR)
+    return one == other

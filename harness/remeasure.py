@@ -1,0 +1,107 @@
+"""Measure again what a job measured: from the bytes of its input and of its reconstruction.npz."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from harness import alignment, npz
+from harness.errors import InputInvalid
+from harness.measured_again import TruthError
+from harness.misfit import Judgement
+
+UNFIT = "input and reconstruction do not fit each other"
+NO_HALVES = "no halves of the frames were asked for"
+
+Record = Mapping[str, Any]
+
+
+def array(archive: bytes, name: str) -> np.ndarray | None:
+    """Return an array of an NPZ; None where there is none that can be read."""
+    try:
+        with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
+            return np.asarray(arrays[name])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
+        return None
+
+
+def judgement(data: bytes) -> Judgement | None:
+    """Return what an input's frames say of its objectGuess; None where its arrays do not fit."""
+    # Half a second of imports, which a verification without inputs does not need.
+    from harness import misfit, quality
+
+    given = {name: array(data, name) for name in quality.NEEDED}
+    guess = given["objectGuess"]
+    if guess is None:
+        return misfit.NO_GUESS
+    try:
+        frames = quality.frames_of(given, truth_present=True, shape=guess.shape)
+    except InputInvalid:
+        return None
+    return misfit.judge(frames.counts, frames.probe, frames.truth, frames.corners)
+
+
+def truth_error(archive: bytes, data: bytes, reading: npz.NpzReading) -> TruthError | None:
+    """Return the error against the input's truth; None where there is none to measure."""
+    truth, object_ = array(data, "objectGuess"), array(archive, "object")
+    if reading.positions_px is None or truth is None:
+        return None
+    if object_ is None or object_.shape != truth.shape:
+        return None
+    y_px, x_px = reading.positions_px.T
+    region = alignment.scanned_region(x_px, y_px, truth.shape)
+    rows, columns = region
+    aligned = alignment.align(object_[region], truth.astype(np.complex64)[region])
+    return TruthError(
+        aligned.nrmse,
+        {"rows": [rows.start, rows.stop], "columns": [columns.start, columns.stop]},
+        {
+            "scale": [aligned.scale.real, aligned.scale.imag],
+            "ramp_rad_per_px": list(aligned.ramp_rad_per_px),
+        },
+    )
+
+
+def metrics(
+    archive: bytes, data: bytes, *, truth_present: bool, pixel_size_m: Any = None
+) -> Record | str:
+    """Return the metrics that an input and the arrays of its job give, or why there are none.
+
+    pixel_size_m: as the input's metadata say it; where it is no length, nothing fits.
+    """
+    from harness import quality
+
+    found = {name: array(archive, name) for name in ("object", "probe")}
+    given = {name: array(data, name) for name in quality.NEEDED}
+    try:
+        frames = quality.frames_of(
+            given,
+            truth_present=truth_present,
+            shape=np.shape(found["object"]),
+            pixel_size_m=pixel_size_m,
+        )
+        return quality.measure(frames, *quality.fitting(frames, found["object"], found["probe"]))
+    except InputInvalid:
+        return UNFIT
+
+
+def between_halves(archive: bytes, attestation: Record) -> Record | str | None:
+    """Return how far the halves of a job's frames agree, None where it left no such objects.
+
+    A string says why nothing can be computed: none were asked for, or the arrays do not fit.
+    """
+    from harness import halves
+
+    asked = attestation["metrics"]["between_halves"] is not None
+    arrays = {name: array(archive, name) for name in halves.NEEDED}
+    if all(arrays[name] is None for name in halves.OBJECTS):
+        return None if asked else NO_HALVES
+    try:
+        return halves.measure(arrays, attestation["input"].get("pixel_size_m"))
+    except InputInvalid:
+        return UNFIT
