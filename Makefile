@@ -5,7 +5,7 @@
 # one quoted word. So DOSE='1000; rm -rf /' is only a dose that no study has.
 
 PYTHON ?= python3
-override DATA := PYTHON DOSE VIEW SPLIT GRIDSIZE EPOCHS DEVICE SEED INITIAL_OBJECT \
+override DATA := PYTHON DOSE VIEW SPLIT GRIDSIZE RECIPE EPOCHS STOP DEVICE SEED INITIAL_OBJECT \
                  PARALLEL FAIL_FAST PRESET BASE BASE_REF HUB PUBLIC_KEY FILE \
                  OUT JOB TO OPTIONS
 $(foreach name,$(DATA),$(eval override $(name) := $$(value $(name))))
@@ -37,7 +37,7 @@ help: ## list the targets (the default)
 	@echo
 	@echo 'Variables, as in make real-run DOSE=1000 VIEW=dense SPLIT=train EPOCHS=100:'
 	@echo '  DOSE VIEW SPLIT GRIDSIZE                   which jobs'
-	@echo '  EPOCHS DEVICE SEED INITIAL_OBJECT          how they are reconstructed'
+	@echo '  RECIPE EPOCHS STOP DEVICE SEED INITIAL_OBJECT  how they are reconstructed'
 	@echo '  PARALLEL                                   jobs side by side; default: one a core'
 	@echo '  FAIL_FAST=1                                stop at the first job that fails'
 	@echo '  PRESET BASE                                which inputs: default or smoke; a base NPZ'
@@ -84,7 +84,8 @@ import: $(LIGHT_FOR_FILE) ## turn a measured scan into an NPZ: make import FILE=
 	@set -f; $(HARNESS) import "--out=$$OUT" $$OPTIONS -- "$$FILE"
 reconstruct: $(LIGHT_FOR_FILE) $(FULL_FOR_FILE) ## reconstruct one NPZ into a hub: make reconstruct FILE=PATH
 	@test -n "$$FILE" || { echo 'say which file: make $@ FILE=PATH' >&2; exit 2; }
-	@.venv/bin/python -m harness reconstruct $${EPOCHS:+"--num-epochs=$$EPOCHS"} \
+	@.venv/bin/python -m harness reconstruct $${RECIPE:+"--recipe=$$RECIPE"} \
+	    $${EPOCHS:+"--num-epochs=$$EPOCHS"} $${STOP:+"--stop=$$STOP"} \
 	    $${SEED:+"--seed=$$SEED"} $${DEVICE:+"--device=$$DEVICE"} -- "$$FILE"
 export: $(LIGHT_FOR_HUB) ## write a job as CXI or ptychodus product: make export HUB=PATH TO=cxi OUT=PATH
 	@test -n "$$HUB" && test -n "$$TO" && test -n "$$OUT" || \

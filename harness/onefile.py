@@ -111,9 +111,8 @@ gridsize = 1
 {seeds}
 
 [reconstruction]
-algorithm = "{model.algorithm}"
-num_epochs = {model.num_epochs}
-batch_size = {model.batch_size}
+recipe = "{model.recipe}"
+probe = "guess"
 
 [tests]
 {tests}

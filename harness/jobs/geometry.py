@@ -46,10 +46,13 @@ def smallest_object_shape(
     return int(rows), int(columns)
 
 
-def starting_point(scan: Scan, initial_object: str) -> tuple[np.ndarray, np.ndarray]:
+def starting_point(
+    scan: Scan, initial_object: str, mean_photons: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the initial object (H, W) and the scaled probe (modes, N, N), complex64.
 
     initial_object: "flat" for ones, "guess" for the file's objectGuess (InputInvalid without one).
+    mean_photons: per frame, what the probe is scaled to; by default the scan's.
     """
     if initial_object == "guess" and scan.object_guess is None:
         raise InputInvalid(f"{scan.path}: --initial-object guess, but there is no objectGuess")
@@ -58,5 +61,6 @@ def starting_point(scan: Scan, initial_object: str) -> tuple[np.ndarray, np.ndar
         if initial_object == "guess"
         else np.ones(scan.object_shape, dtype=np.complex64)
     )
-    bright = misfit.scaled(scan.probe, start, scan.corners, scan.mean_photons_per_frame)
+    photons = scan.mean_photons_per_frame if mean_photons is None else mean_photons
+    bright = misfit.scaled(scan.probe, start, scan.corners, photons)
     return start, bright
