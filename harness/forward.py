@@ -7,7 +7,7 @@ rounded to whole pixels (DATA-001).  Source: docs/metrics.md
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -40,20 +40,47 @@ def patch_corners(
     return corners.astype(np.int64)
 
 
-def waves(probe: np.ndarray, object_: np.ndarray, corners: np.ndarray) -> Iterator[np.ndarray]:
+def parts_of_a_pixel(positions_x_px: np.ndarray, positions_y_px: np.ndarray) -> np.ndarray:
+    """Return what rounding to whole pixels leaves of positions, float (n, 2), (row, column)."""
+    centres = np.stack([positions_y_px, positions_x_px], axis=1).astype(np.float64)
+    return centres - np.rint(centres)
+
+
+def moved(images: np.ndarray, shift_px: Sequence[float]) -> np.ndarray:
+    """Return complex images (..., H, W) displaced by (rows, columns), periodic at their edges."""
+    rows, columns = (np.fft.fftfreq(size) for size in images.shape[-2:])
+    ramp = np.exp(-2j * np.pi * (rows[:, None] * shift_px[0] + columns * shift_px[1]))
+    return np.fft.ifft2(np.fft.fft2(images) * ramp)
+
+
+def waves(
+    probe: np.ndarray,
+    object_: np.ndarray,
+    corners: np.ndarray,
+    shifts_px: np.ndarray | None = None,
+) -> Iterator[np.ndarray]:
     """Yield the detector wave of each frame, complex (modes, N, N), zero frequency in the corner.
 
     probe: (modes, N, N), unitary.  object_: (H, W).  corners: int (n, 2), (row, column).
+    shifts_px: (n, 2), by which the probe lies beside its patch, as pty-chi has it for positions
+    between pixels (`parts_of_a_pixel`); None for none.
     """
     side = probe.shape[-1]
     light = probe.astype(np.complex128)
-    for row, column in corners:
-        yield np.fft.fft2(light * object_[row : row + side, column : column + side], norm="ortho")
+    beside = np.zeros((len(corners), 2)) if shifts_px is None else shifts_px
+    for (row, column), shift_px in zip(corners, beside, strict=True):
+        here = moved(light, shift_px) if shift_px.any() else light
+        yield np.fft.fft2(here * object_[row : row + side, column : column + side], norm="ortho")
 
 
-def frames(probe: np.ndarray, object_: np.ndarray, corners: np.ndarray) -> Iterator[np.ndarray]:
+def frames(
+    probe: np.ndarray,
+    object_: np.ndarray,
+    corners: np.ndarray,
+    shifts_px: np.ndarray | None = None,
+) -> Iterator[np.ndarray]:
     """Yield the expected photons of each frame, float64 (N, N); arguments as for `waves`."""
-    for wave in waves(probe, object_, corners):
+    for wave in waves(probe, object_, corners, shifts_px):
         yield np.fft.fftshift((np.abs(wave) ** 2).sum(axis=0))
 
 

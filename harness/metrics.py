@@ -131,9 +131,13 @@ MEASURED = (
 
 
 def without_truth(
-    counts: np.ndarray, probe: np.ndarray, object_: np.ndarray, corners: np.ndarray
+    counts: np.ndarray,
+    probe: np.ndarray,
+    object_: np.ndarray,
+    corners: np.ndarray,
+    shifts_px: np.ndarray | None = None,
 ) -> dict[str, float | None]:
-    """Return how well a model predicts the frames it is given.
+    """Return how well a model predicts the frames it is given; shifts_px: as for `forward.waves`.
 
     counts: (n, N, N) photons, zero frequency in the centre.  probe: (modes, N, N), unitary.
     `poisson_deviance_per_photon`: 2 sum (c ln(c / m) - c + m) / sum c; infinite, so None, where
@@ -141,7 +145,9 @@ def without_truth(
     `amplitude_mse`: mean of (sqrt c - sqrt m)^2, what pty-chi's loss of an epoch is a mean of.
     """
     deviance = difference = squares = amplitude = photons = 0.0
-    for frame, model in zip(counts, forward.frames(probe, object_, corners), strict=True):
+    for frame, model in zip(
+        counts, forward.frames(probe, object_, corners, shifts_px), strict=True
+    ):
         seen = frame.astype(np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             log = seen * np.log(np.where(seen > 0, seen / model, 1.0))

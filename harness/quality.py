@@ -29,7 +29,8 @@ class Frames:
 
     counts: float32 (n, N, N), photons, zero frequency in the centre.  corners: int (n, 2).
     probe: complex64 (modes, N, N), unitary, not yet scaled.  truth: complex64 (H, W) or None.
-    pixel_size_m: side of an object pixel, None where it is not known.
+    pixel_size_m: side of an object pixel, None where it is not known.  shifts_px: (n, 2), parts
+    of a pixel by which probes lie beside their patches (`forward.waves`), None for none.
     """
 
     counts: np.ndarray
@@ -37,6 +38,7 @@ class Frames:
     corners: np.ndarray
     truth: np.ndarray | None
     pixel_size_m: float | None = None
+    shifts_px: np.ndarray | None = None
 
 
 def frames_of(
@@ -66,6 +68,7 @@ def frames_of(
         forward.patch_corners(x_px, y_px, side, shape),
         None if truth is None else truth.astype(np.complex64),
         None if pixel_size_m is None else float(pixel_size_m),
+        forward.parts_of_a_pixel(x_px, y_px),
     )
 
 
@@ -104,7 +107,8 @@ def measure(
     follow from the input's own probe: they are the same for every reconstruction of it.
     similarity: who computes the multi-scale SSIM; the child has torchmetrics do it.
     """
-    fit = metrics.without_truth(frames.counts, probe, object_, frames.corners)
+    placed = (frames.corners, frames.shifts_px)
+    fit = metrics.without_truth(frames.counts, probe, object_, *placed)
     if frames.truth is None:
         return {"against_truth": None, "without_truth": fit, "photon_limit": None}
     bright = _as_bright_as_the_frames(frames, frames.truth)

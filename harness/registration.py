@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from skimage.registration import phase_cross_correlation
 
-from harness import alignment
+from harness import alignment, forward
 
 ROUNDS = 4
 STEPS_PER_PX = 200
@@ -76,8 +76,4 @@ def _flat(image: np.ndarray, ramp: tuple[float, float]) -> np.ndarray:
 
 
 def _moved(image: np.ndarray, shift_px: np.ndarray) -> np.ndarray:
-    if not shift_px.any():
-        return image
-    rows, columns = (np.fft.fftfreq(size) for size in image.shape)
-    phase = rows[:, None] * shift_px[0] + columns * shift_px[1]
-    return np.fft.ifft2(np.fft.fft2(image) * np.exp(-2j * np.pi * phase))
+    return forward.moved(image, shift_px) if shift_px.any() else image

@@ -235,6 +235,24 @@ def test_poisson_counts_have_a_deviance_of_about_one_for_each_bright_pixel():
     assert record["amplitude_mse"] == pytest.approx(0.25, rel=0.03)
 
 
+def test_positions_between_pixels_move_the_probe_and_not_the_patch():
+    """A probe beside its patch by whole pixels sees what it sees from there, its edges dark."""
+    probe = np.zeros((1, FRAME_PX, FRAME_PX), dtype=complex)
+    probe[0, 8:-8, 8:-8] = 1e2 * PROBE[8:-8, 8:-8]
+    (there,) = forward.waves(probe, OBJECT, CORNERS[20:21] + np.array([2, -3]))
+    (beside,) = forward.waves(probe, OBJECT, CORNERS[20:21], np.array([[2.0, -3.0]]))
+    np.testing.assert_allclose(np.abs(beside), np.abs(there), atol=1e-9 * np.abs(there).max())
+    parts = forward.parts_of_a_pixel(np.array([3.25, 7.0]), np.array([1.0, 2.75]))
+    np.testing.assert_allclose(parts, [[0, 0.25], [-0.25, 0]])
+
+
+def test_frames_of_positions_between_pixels_fit_the_model_that_has_them_there():
+    probe, shifts_px = 1e2 * PROBE[None], np.full((len(CORNERS), 2), (0.3, -0.4))
+    counts = np.stack(list(forward.frames(probe, OBJECT, CORNERS, shifts_px)))
+    assert metrics.without_truth(counts, probe, OBJECT, CORNERS, shifts_px)["r_factor"] < 1e-6
+    assert metrics.without_truth(counts, probe, OBJECT, CORNERS)["r_factor"] > 0.05
+
+
 def test_photons_where_the_model_is_dark_leave_no_finite_deviance():
     counts = np.ones((1, FRAME_PX, FRAME_PX))
     record = metrics.without_truth(counts, 0 * PROBE[None], OBJECT, CORNERS[:1])
