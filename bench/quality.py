@@ -16,7 +16,7 @@ from pathlib import Path
 from bench import quality_plot, quality_table, trial
 from bench.quality_table import Cell
 from bench.timing import REPOSITORY
-from harness import alignment, layout, matrix, prepare, provenance, reconstructible, studyfile
+from harness import layout, matrix, prepare, provenance, reconstructible, studyfile
 from harness.jobs import intake
 from harness.reconstructible import Coverage
 
@@ -57,8 +57,7 @@ def _cells(base: Path | None, recipe: str) -> Iterator[Cell]:
 
 def _coverage(npz: Path) -> Coverage:
     scan = intake.read(str(npz))
-    region = alignment.scanned_region(scan.positions_x_px, scan.positions_y_px, scan.object_shape)
-    return reconstructible.coverage(scan.probe, scan.corners, region, scan.object_shape)
+    return reconstructible.coverage(scan.probe, scan.corners, scan.object_shape)
 
 
 def _command(options: argparse.Namespace) -> str:

@@ -1,8 +1,8 @@
 """How far repeated runs of a job lie apart: `python -m bench.repeatability` (full environment).
 
-Five runs with two threads, and one with one, of the half scan of the smoke preset at 1e4 photons, by
-the default recipe; the difference is that of the aligned objects over the scanned region, as
-`reproduce` measures it. docs/adr/0018-recipes-and-stopping.md says what came out.
+Five runs with two threads, and one with one, of a half scan of the smoke preset at 1e4 photons, by
+the default recipe. The difference is that of the aligned objects over the scanned region, as
+`reproduce` measures it; docs/adr/0018-recipes-and-stopping.md says what came out.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def compare(
     ]
     return (
         *found,
-        *_check_settings(wanted, attestation, where),
+        *check_settings(wanted, attestation, where),
         *check_itself(attestation, where=where),
         *_check_input_path(asked, attestation, where),
         *_check_outputs(attestation, outputs, where),
@@ -109,10 +109,13 @@ def _frames_used(attestation: Mapping[str, Any]) -> int:
     return frames - part["frames"] if part and part["by"] == recipe.FRAMES else frames
 
 
-def _check_settings(
+def check_settings(
     wanted: Mapping[str, Any], attestation: Mapping[str, Any], where: str
 ) -> Iterator[Finding]:
-    """Yield each option that is not the recipe's, or that no recipe asked to change."""
+    """Yield each option that is not the recipe's, or that no recipe asked to change.
+
+    wanted: a recipe, resolved.
+    """
     read = attestation["input"]
     light = recipe.photons_per_px(
         read["frames"], read["mean_photons_per_frame"], attestation["truth"]["region_px"]

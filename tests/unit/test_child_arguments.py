@@ -139,7 +139,7 @@ def test_without_an_objectguess_the_object_just_holds_every_patch(tmp_path, arra
     del arrays["objectGuess"]
     scan = intake.read(write(tmp_path / "scan.npz", arrays))
     assert scan.object_shape == tuple(
-        int(arrays[name].max()) + N // 2 for name in ("ycoords", "xcoords")
+        int(arrays[name].max()) + N // 2 + 1 for name in ("ycoords", "xcoords")
     )
     assert (scan.corners >= 0).all()
     with pytest.raises(InputInvalid, match="there is no objectGuess"):

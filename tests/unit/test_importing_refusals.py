@@ -24,10 +24,10 @@ TRANSLATION = "entry_1/data_1/translation"
 MASK = "entry_1/instrument_1/detector_1/mask"
 
 
-def refused(tmp_path, capsys, words, *given, code=3) -> None:
-    """Import, and ask for the code, the words in one line, no warning and no file."""
+def refused(tmp_path, capsys, words, *given) -> None:
+    """Import, and ask for code 3, the words in one line, no warning and no file."""
     capsys.readouterr()
-    assert run(tmp_path, *given) == code
+    assert run(tmp_path, *given) == 3
     said = capsys.readouterr().err
     assert words in said
     assert "Warning" not in said
@@ -297,7 +297,7 @@ def test_what_is_no_regular_file_is_not_waited_for(tmp_path, capsys):
 def test_a_scan_in_two_cxi_files_is_read_from_both(tmp_path, capsys):
     frames = made.save_cxi(tmp_path / "frames.cxi")
     positions = cxi_with(tmp_path, DATA=None)
-    refused(tmp_path, capsys, "say --diffraction FILE", positions, *MOVED, code=2)
+    refused(tmp_path, capsys, "say --diffraction FILE", positions, *MOVED)
     both = (positions, "--diffraction", frames, *MOVED)
     found = imported(tmp_path, *both)
     np.testing.assert_array_equal(found["diffraction"], made.SCAN["diffraction"])
