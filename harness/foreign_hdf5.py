@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from harness import hdf5, placement
-from harness.errors import InputInvalid, UsageError
+from harness.errors import InputInvalid
 from harness.scans import Geometry, RawScan
 
 JOULE_PER_EV = 1.602176634e-19
@@ -163,7 +163,7 @@ def _frames(file: h5py.File, beside: Beside) -> Frames:
         with hdf5.opened(beside.diffraction) as other:
             return _frames_in(other, beside.diffraction, beside.frames_path)
     if not any(hdf5.exists(file, name) for name in CXI_FRAMES):
-        raise UsageError("the file holds positions but no frames: say --diffraction FILE")
+        raise InputInvalid("the file holds positions but no frames: say --diffraction FILE")
     return _frames_in(file, Path(file.filename), None)
 
 

@@ -36,11 +36,14 @@ def quality(read: Read, jobs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
 def _quality(rows: Sequence[Sequence[Any]]) -> Iterable[str]:
     yield (
         "Quality, against the truth where there is one, over the lit mask (docs/metrics.md). "
+        "Reconstructible: whether at least half of the scanned box is seen by two frames or more, "
+        "and the share; what is reconstructed of others is no result. "
         "MS-SSIM: of the phase. Limit: what shot noise leaves of the phase error. In band: up to "
         "the ring correlation's 1/2-bit resolution, a half period; without one, up to 1/2 cycle "
         "per pixel."
     )
-    head = ("dose", "view", "split", "NRMSE", "MS-SSIM", "phase error (rad)", "limit (rad)")
+    cell = ("dose", "view", "split", "reconstructible")
+    head = (*cell, "NRMSE", "MS-SSIM", "phase error (rad)", "limit (rad)")
     in_band = ("error in band", "limit in band", "resolution (px)", "deviance per photon", "R")
     yield table((*head, *in_band), rows)
 
@@ -110,6 +113,9 @@ def _measures(metrics: Mapping[str, Any]) -> Iterable[str]:
         metrics[name] or {} for name in ("against_truth", "photon_limit", "without_truth")
     )
     band = limit.get("resolvable_band") or {}
+    coverage = metrics["coverage"]
+    word = "yes" if coverage["reconstructible"] else "**no**"
+    yield f"{word} ({coverage['share_seen_twice']:.2f})"
     for source, name in (
         (truth, "complex_nrmse"),
         (truth, "ms_ssim_phase"),

@@ -28,12 +28,14 @@ def misfit(
     positions_px: (n, 2), columns (y, x).  None where too few frames see inside the object.
     """
     side = counts.shape[-1]
-    corners = np.rint(positions_px).astype(np.int64) - side // 2
+    whole_px = np.rint(positions_px)
+    corners = whole_px.astype(np.int64) - side // 2
     inside = ((corners >= 0) & (corners + side <= object_.shape)).all(axis=1)
     if np.count_nonzero(inside) < min(FEWEST_FRAMES, len(counts)):
         return None
     modes = probe.reshape(-1, side, side)
-    model = np.stack(list(forward.frames(modes, object_, corners[inside])))
+    shifts_px = (positions_px - whole_px)[inside]
+    model = np.stack(list(forward.frames(modes, object_, corners[inside], shifts_px)))
     seen, light = counts[inside], float(model.sum())
     if not light > 0 or not seen.any():
         return None

@@ -386,7 +386,7 @@ def test_what_is_no_scan_is_refused(tmp_path, capsys):
 
 def test_a_product_without_its_frames_says_which_option_names_them(tmp_path, capsys):
     made.save_ptychodus(tmp_path / "product.h5", tmp_path / "frames.h5")
-    assert run(tmp_path, tmp_path / "product.h5") == 2
+    assert run(tmp_path, tmp_path / "product.h5") == 3
     assert "--diffraction FILE" in capsys.readouterr().err
 
 

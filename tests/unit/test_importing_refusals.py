@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from harness import cli, design, placement
+from harness import cli, design, detector, placement
 from harness.jobs import geometry
 from harness.resources import schema
 from tests import foreign_files as made
@@ -24,10 +24,10 @@ TRANSLATION = "entry_1/data_1/translation"
 MASK = "entry_1/instrument_1/detector_1/mask"
 
 
-def refused(tmp_path, capsys, words, *given, code=3) -> None:
-    """Import, and ask for the code, the words in one line, no warning and no file."""
+def refused(tmp_path, capsys, words, *given) -> None:
+    """Import, and ask for code 3, the words in one line, no warning and no file."""
     capsys.readouterr()
-    assert run(tmp_path, *given) == code
+    assert run(tmp_path, *given) == 3
     said = capsys.readouterr().err
     assert words in said
     assert "Warning" not in said
@@ -173,6 +173,18 @@ def test_small_amplitudes_are_not_rounded_to_no_photons(tmp_path):
     np.testing.assert_allclose(found["diffraction"], AMPLITUDE * 0.02, rtol=1e-6)
 
 
+def test_faint_light_all_over_a_large_frame_is_not_rounded_away():
+    faint = np.full((1, 256, 256), 0.009)
+    np.testing.assert_array_equal(detector.whole_where_close(faint), faint)
+    rounded = np.full((1, 256, 256), 2 + 1e-7)
+    np.testing.assert_array_equal(detector.whole_where_close(rounded), np.rint(rounded))
+
+
+def test_positions_that_are_turned_leave_the_object_behind(tmp_path, capsys):
+    source = ptychopinn_with(tmp_path)
+    refused(tmp_path, capsys, "positions do not lie on the object", source, "--flip", "x")
+
+
 def test_what_is_not_read_of_a_file_is_said(tmp_path):
     arrays = made.tike() | {"eigen_probe": np.ones(3), "psi": np.ones(3)}
     found = imported(tmp_path, made.save_npz(tmp_path / "scan.npz", arrays))
@@ -285,7 +297,7 @@ def test_what_is_no_regular_file_is_not_waited_for(tmp_path, capsys):
 def test_a_scan_in_two_cxi_files_is_read_from_both(tmp_path, capsys):
     frames = made.save_cxi(tmp_path / "frames.cxi")
     positions = cxi_with(tmp_path, DATA=None)
-    refused(tmp_path, capsys, "say --diffraction FILE", positions, *MOVED, code=2)
+    refused(tmp_path, capsys, "say --diffraction FILE", positions, *MOVED)
     both = (positions, "--diffraction", frames, *MOVED)
     found = imported(tmp_path, *both)
     np.testing.assert_array_equal(found["diffraction"], made.SCAN["diffraction"])

@@ -119,7 +119,14 @@ def test_a_summary_tells_how_far_two_halves_of_the_frames_agree():
 def test_a_summary_tells_the_fit_of_a_job_without_a_truth():
     _, table, *_ = quality("succeeded-with-halves", against_truth=None, photon_limit=None)
     row = table.splitlines()[-1]
-    assert "| 1000 | dense | train | - | - | - | - | - | - | - | 0.01" in row
+    assert "| 1000 | dense | train | yes (0.98) | - | - | - | - | - | - | - | 0.01" in row
+
+
+def test_a_summary_says_of_a_scan_seen_once_that_it_cannot_be_reconstructed():
+    seen = {"reconstructible": False, "share_seen_twice": 0.006}
+    words, table, *_ = quality("succeeded-with-halves", coverage=seen)
+    assert "is no result" in words
+    assert "| 1000 | dense | train | **no** (0.01) | 0.070" in table.splitlines()[-1]
 
 
 def test_a_summary_has_no_table_of_quality_where_none_is_attested():
