@@ -5,8 +5,9 @@
 # one quoted word. So DOSE='1000; rm -rf /' is only a dose that no study has.
 
 PYTHON ?= python3
-override DATA := PYTHON DOSE VIEW SPLIT GRIDSIZE EPOCHS DEVICE SEED INITIAL_OBJECT \
-                 PARALLEL FAIL_FAST PRESET BASE BASE_REF HUB PUBLIC_KEY FILE
+override DATA := PYTHON DOSE VIEW SPLIT GRIDSIZE RECIPE EPOCHS STOP DEVICE SEED INITIAL_OBJECT \
+                 PARALLEL FAIL_FAST PRESET BASE BASE_REF HUB PUBLIC_KEY FILE \
+                 OUT JOB TO OPTIONS
 $(foreach name,$(DATA),$(eval override $(name) := $$(value $(name))))
 export $(DATA)
 # Without this, make would hand its command line on to every make below it.
@@ -36,12 +37,14 @@ help: ## list the targets (the default)
 	@echo
 	@echo 'Variables, as in make real-run DOSE=1000 VIEW=dense SPLIT=train EPOCHS=100:'
 	@echo '  DOSE VIEW SPLIT GRIDSIZE                   which jobs'
-	@echo '  EPOCHS DEVICE SEED INITIAL_OBJECT          how they are reconstructed'
+	@echo '  RECIPE EPOCHS STOP DEVICE SEED INITIAL_OBJECT  how they are reconstructed'
 	@echo '  PARALLEL                                   jobs side by side; default: one a core'
 	@echo '  FAIL_FAST=1                                stop at the first job that fails'
 	@echo '  PRESET BASE                                which inputs: default or smoke; a base NPZ'
 	@echo '  BASE_REF                                   red: a commit to run the mapped tests against too'
-	@echo '  FILE                                       the NPZ to reconstruct'
+	@echo '  FILE OUT                                   what to import or reconstruct; where to write'
+	@echo '  TO JOB                                     export: cxi or ptychodus; which job'
+	@echo '  OPTIONS                                    more options of import or export, as words'
 	@echo '  HUB                                        add to this hub in place of a new one'
 	@echo '  PUBLIC_KEY                                 verify that its owner signed every stage'
 	@echo '  PYTHON                                     what builds the environments (3.11 or newer)'
@@ -74,11 +77,20 @@ real-run: $(LIGHT) $(FULL) ## reconstruct, and leave the evidence in a hub
 evidence: $(LIGHT) $(FULL) ## all five stages in one hub
 	$(NOX) red green collect dry_run real_run
 
-.PHONY: reconstruct
+.PHONY: import reconstruct export
+import: $(LIGHT_FOR_FILE) ## turn a measured scan into an NPZ: make import FILE=PATH OUT=NPZ
+	@test -n "$$FILE" && test -n "$$OUT" || \
+	    { echo 'say what, and where to: make $@ FILE=PATH OUT=NPZ' >&2; exit 2; }
+	@set -f; $(HARNESS) import "--out=$$OUT" $$OPTIONS -- "$$FILE"
 reconstruct: $(LIGHT_FOR_FILE) $(FULL_FOR_FILE) ## reconstruct one NPZ into a hub: make reconstruct FILE=PATH
 	@test -n "$$FILE" || { echo 'say which file: make $@ FILE=PATH' >&2; exit 2; }
-	@.venv/bin/python -m harness reconstruct $${EPOCHS:+"--num-epochs=$$EPOCHS"} \
+	@.venv/bin/python -m harness reconstruct $${RECIPE:+"--recipe=$$RECIPE"} \
+	    $${EPOCHS:+"--num-epochs=$$EPOCHS"} $${STOP:+"--stop=$$STOP"} \
 	    $${SEED:+"--seed=$$SEED"} $${DEVICE:+"--device=$$DEVICE"} -- "$$FILE"
+export: $(LIGHT_FOR_HUB) ## write a job as CXI or ptychodus product: make export HUB=PATH TO=cxi OUT=PATH
+	@test -n "$$HUB" && test -n "$$TO" && test -n "$$OUT" || \
+	    { echo 'say which hub, as what, where to: make $@ HUB=PATH TO=cxi OUT=PATH' >&2; exit 2; }
+	@set -f; $(HARNESS) export "--to=$$TO" "--out=$$OUT" $${JOB:+"--job=$$JOB"} $$OPTIONS -- "$$HUB"
 
 .PHONY: test attack lint formats mutation selfcheck
 test: $(LIGHT) ## run all tests, with coverage

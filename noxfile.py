@@ -30,7 +30,9 @@ JOBS = {
     "VIEW": "--view",
     "SPLIT": "--split",
     "GRIDSIZE": "--gridsize",
+    "RECIPE": "--recipe",
     "EPOCHS": "--num-epochs",
+    "STOP": "--stop",
     "PARALLEL": "--parallel",
     "DEVICE": "--device",
     "SEED": "--seed",
@@ -167,6 +169,7 @@ def mutation(session: nox.Session) -> None:
 
 @nox.session
 def selfcheck(session: nox.Session) -> None:
-    """Check the reconstruction's geometry against a known truth, in the full environment."""
+    """Check the reconstruction against a known truth, and that jobs repeat bit for bit."""
     python = programs(session, "full") / "python"
     session.run(str(python), "-m", "harness.jobs.selfcheck", *session.posargs, external=True)
+    session.run(str(python), "-m", "harness.jobs.repeatcheck", external=True)

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from bench.timing import REPOSITORY, scratch
-from harness import execution, matrix, prepare, studyfile
+from harness import execution, matrix, prepare, reconstruction, studyfile
 from harness.model import ReconstructionSettings
 
 CHILD = REPOSITORY / "tests" / "children" / "child.py"
@@ -35,13 +35,18 @@ def main() -> None:
     print(f"whole run over its bare children: median ratio {statistics.median(ratios):.2f}")
 
 
+def settings(design) -> ReconstructionSettings:
+    """Return settings that the child of this benchmark can attest: nothing held out."""
+    return reconstruction.make_settings(design, "seed", given={"num_epochs": 2})
+
+
 def measure(design, root: Path, number: int) -> tuple[float, float, int]:
     """Return seconds of the bare children, seconds of the harness's run, and how many jobs."""
     request = execution.Request(
         design,
         matrix.Roots(root / "inputs/phase_c", root / "inputs/phase_d", root / f"run{number}"),
         matrix.check_filters(design, {}),
-        ReconstructionSettings(num_epochs=2),
+        settings(design),
         program=("-u", str(CHILD)),
     )
     plan = execution.check_plan(request, execution.make_plan(request)).plan
@@ -64,14 +69,14 @@ RUN = f"""
 import sys
 from pathlib import Path
 from harness import execution, matrix, studyfile
-from harness.model import ReconstructionSettings
+from bench.job_overhead import settings
 root, number = Path(sys.argv[1]), sys.argv[2]
 design = studyfile.load()
 raise SystemExit(execution.execute(execution.Request(
     design,
     matrix.Roots(root / "inputs/phase_c", root / "inputs/phase_d", root / f"run{{number}}"),
     matrix.check_filters(design, {{}}),
-    ReconstructionSettings(num_epochs=2),
+    settings(design),
     program=("-u", {str(CHILD)!r}),
 )))
 """

@@ -125,14 +125,14 @@ class FrameSummary:
             return
         frames = chunk.astype(np.float64).reshape(-1, math.prod(self._frame_shape))
         if self._whole_amplitudes:
-            self._whole_amplitudes = _are_whole(frames)
+            self._whole_amplitudes = are_whole(frames)
             self._above_one += int(np.count_nonzero(frames >= 2))
         with np.errstate(over="ignore", invalid="ignore"):
             np.square(frames, out=frames)
             self._photons.append(frames.sum(axis=1))
             self._light += frames.sum(axis=0)
             if self._whole_counts:
-                self._whole_counts = _are_whole(frames)
+                self._whole_counts = are_whole(frames)
 
     def as_record(self) -> dict[str, Any]:
         """Return the photon statistics; null where there is no frame or no finite number."""
@@ -162,7 +162,8 @@ class FrameSummary:
             return finite_or_none(light[np.ix_(edges, edges)].sum() / light.sum())
 
 
-def _are_whole(values: np.ndarray) -> bool:
+def are_whole(values: np.ndarray) -> bool:
+    """Tell whether every value, float64, is a whole number, as `FrameSummary` means it."""
     off = np.rint(values)
     off -= values
     allowed = COUNT_TOLERANCE + SINGLE_PRECISION_SQUARE * values.max()

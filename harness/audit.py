@@ -30,6 +30,8 @@ from harness import (
     remeasure,
     resources,
     rules,
+    stopping,
+    stopping_claims,
     verify,
 )
 from harness.design import StudyDesign
@@ -48,6 +50,7 @@ OTHER_STUDY = "the study at hand is another: give --study"
 ONE_HALF = "the other half of its scan is not among the inputs seen"
 NO_TRUTH = "the input has no truth, or the object has another shape"
 OTHER_LOSS = "pty-chi was told to display another loss"
+NOT_KEPT = "the arrays of other epochs are not kept"
 NOT_ASKED = "not asked: the study is of one file, whose frames nobody chose"
 
 
@@ -74,6 +77,7 @@ class _Job:
 
     planned: Mapping[str, Any]
     attestation: Mapping[str, Any]
+    settings: Mapping[str, Any]
     study_sha256: str
     phase: str
 
@@ -92,6 +96,7 @@ class _Seen:
     reason: str
     metrics: Mapping[str, Any] | str
     halves: Mapping[str, Any] | str | None
+    held_out: Mapping[str, Any] | str
     reading: npz.NpzReading | None = None
     judged: Judgement | None = None
     error: TruthError | None = None
@@ -136,7 +141,8 @@ def _jobs(read: records.Read) -> Iterator[_Job]:
         for job in run.manifest["jobs"]:
             attestation = records.document(read, f"{job['output_dir']}/{layout.RESULT}")
             if job["status"] == manifest.SUCCEEDED and attestation is not None:
-                yield _Job(job, attestation, study["sha256"], phases.get(job["view"], ""))
+                settings, phase = run.manifest["settings"], phases.get(job["view"], "")
+                yield _Job(job, attestation, settings, study["sha256"], phase)
 
 
 def _left(entries: Sequence[Entry], read: records.Read, folder: str) -> Left:
@@ -148,14 +154,14 @@ def _left(entries: Sequence[Entry], read: records.Read, folder: str) -> Left:
         for entry in entries
         if entry.path.startswith(f"{folder}/") and entry.path.endswith(".png")
     }
-    return Left(reading, _losses(data), pictures)
+    return Left(reading, dict(_series(data)), pictures)
 
 
-def _losses(archive: bytes) -> tuple[float, ...] | None:
-    losses = remeasure.array(archive, "loss_per_epoch")
-    if losses is None or losses.ndim != 1 or losses.dtype.kind != "f":
-        return None
-    return tuple(losses.tolist())
+def _series(archive: bytes) -> Iterator[tuple[str, tuple[float, ...]]]:
+    for name in stopping.NAMES:
+        values = remeasure.array(archive, name)
+        if values is not None and values.ndim == 1 and values.dtype.kind == "f":
+            yield name, tuple(values.tolist())
 
 
 def _check_inputs(
@@ -193,6 +199,8 @@ def _measured(job: _Job, seen: _Seen) -> Iterator[Finding]:
     if not isinstance(seen.halves, str):
         attested = attestation["metrics"]["between_halves"]
         yield from measured_again.check_halves(where, attested, seen.halves)
+    if not isinstance(seen.held_out, str):
+        yield from stopping_claims.check_held_out(where, attestation, seen.held_out)
 
 
 def _is_given(inputs: Inputs) -> bool:
@@ -206,7 +214,7 @@ def _accounts(job: _Job, seen: _Seen, spaced: str, apart: str) -> Iterator[Accou
     both halves of the scan.
     """
     reason, subject = seen.reason, job.folder
-    for claim in ("arrays", "loss", "object", "pictures"):
+    for claim in ("arrays", "loss", "object", "pictures", "stopping"):
         yield Account(claim, subject, RECOMPUTED)
     yield Account("input", subject, COMPARED if reason else RECOMPUTED, reason)
     unmeasured = seen.metrics if isinstance(seen.metrics, str) else ""
@@ -220,6 +228,8 @@ def _accounts(job: _Job, seen: _Seen, spaced: str, apart: str) -> Iterator[Accou
         ("truth-error", reason or ("" if seen.error else NO_TRUTH)),
         ("metrics", unmeasured),
         ("halves", seen.halves if isinstance(seen.halves, str) else ""),
+        ("held-out", seen.held_out if isinstance(seen.held_out, str) else ""),
+        ("errors-by-epoch", NOT_KEPT),
     ):
         yield Account(claim, subject, NOT_SEEN if why else RECOMPUTED, why)
     # The last loss was tracked before the last updates: it is bounded by the arrays, not given.
@@ -234,7 +244,7 @@ def _open_input(read: records.Read, job: _Job, inputs: Inputs) -> _Seen:
     halves = remeasure.between_halves(archive, job.attestation)
     data, reason = _input_of(job, inputs)
     if data is None:
-        return _Seen(reason, reason, halves)
+        return _Seen(reason, reason, halves, reason)
     reading = npz.read_file(io.BytesIO(data), shown_as=job.planned["input_npz"])
     pixel_size_m = ((reading.description or {}).get("metadata") or {}).get("pixel_size_m")
     judged = remeasure.judgement(data)
@@ -243,6 +253,7 @@ def _open_input(read: records.Read, job: _Job, inputs: Inputs) -> _Seen:
         "",
         remeasure.metrics(archive, data, truth_present=present, pixel_size_m=pixel_size_m),
         halves,
+        remeasure.held_out(archive, data, job.settings),
         reading,
         judged,
         remeasure.truth_error(archive, data, reading) if present else None,

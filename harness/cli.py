@@ -54,6 +54,7 @@ def _add_prepare(subparsers: argparse._SubParsersAction) -> None:
     command = subparsers.add_parser("prepare", help="make the study's inputs under tmp/")
     _add_study(command)
     _add_inputs(command)
+    command.add_argument("--format", choices=("text", "json"), default="text", help="of the answer")
     command.set_defaults(work=commands.prepare)
 
 
@@ -77,9 +78,18 @@ def _add_import(subparsers: argparse._SubParsersAction) -> None:
     command.add_argument("--zero-frequency", choices=("corner", "centre"), help="where it lies")
     command.add_argument("--axis-order", choices=("first", "last"), help="place of the frame count")
     command.add_argument("--probe", metavar="NPY", help='a probe to use, or "mean": from the light')
-    command.add_argument("--diffraction", type=terminal.path, metavar="FILE", help="the frames")
-    command.add_argument("--frames-path", default="patterns", metavar="PATH", help="frames in it")
+    command.add_argument(
+        "--diffraction",
+        type=terminal.path,
+        metavar="FILE",
+        help="the file of the frames, where they lie apart",
+    )
+    command.add_argument("--frames-path", metavar="PATH", help="where in it the frames lie")
     command.add_argument("--translation", choices=("sample", "probe"), help="what a CXI file moves")
+    command.add_argument("--swap-xy", action="store_true", help="positions: exchange x and y")
+    command.add_argument(
+        "--flip", choices=("x", "y", "xy"), default="", help="positions: turn these axes about"
+    )
     for name in ("pixel-size-m", "energy-ev", "distance-m", "detector-pixel-m"):
         command.add_argument(f"--{name}", type=float, metavar="NUMBER", help=_LENGTHS[name])
     command.add_argument("--crop", type=int, metavar="N", help="cut or pad frames to N x N")

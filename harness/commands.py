@@ -27,18 +27,24 @@ def prepare(options: argparse.Namespace) -> int:
     design = reconstruction.get_study_design(options.study)
     preset = reconstruction.known_preset(design, options.preset)
     root = prepare.scratch(design, preset, options.base)
-    prepare.prepare_inputs(design, preset, root, options.base, terminal.say)
+    as_json = options.format == "json"
+    say = terminal.say_aside if as_json else terminal.say
+    done = prepare.prepare_inputs(design, preset, root, options.base, say)
+    if as_json:
+        document = {"error": None, "findings": [], "made": done.made, "root": root.as_posix()}
+        document["inputs"] = json.loads((root / prepare.RECORD).read_bytes())
+        terminal.say(json.dumps(document, indent=2))
     return EXIT_OK
 
 
 def import_(options: argparse.Namespace) -> int:
     """Convert a file of measured data to an input."""
-    from harness import foreign, importing, measured
+    from harness import foreign_hdf5, importing, scans
 
-    geometry = measured.Geometry(
+    geometry = scans.Geometry(
         options.pixel_size_m, options.energy_ev, options.distance_m, options.detector_pixel_m
     )
-    told = measured.Told(
+    told = scans.Told(
         frames=options.frames,
         zero_frequency=options.zero_frequency,
         axis_order=options.axis_order,
@@ -46,9 +52,11 @@ def import_(options: argparse.Namespace) -> int:
         crop_px=options.crop,
         zero_bad_pixels=options.zero_bad_pixels,
         no_object=options.no_object,
+        flip=options.flip,
+        swap_xy=options.swap_xy,
         geometry=geometry,
     )
-    beside = foreign.Beside(options.diffraction, options.frames_path, options.translation)
+    beside = foreign_hdf5.Beside(options.diffraction, options.frames_path, options.translation)
     importing.run(importing.Request(options.file, options.out, told, beside), terminal.say)
     return EXIT_OK
 
@@ -146,6 +154,8 @@ def reconstruct(options: argparse.Namespace) -> int:
     for options.stage in layout.RUN_STAGES:
         if code := stage(options):
             return code
+    for line in onefile.next_steps(options.hub, options.study, design, options.file):
+        terminal.say(line)
     return EXIT_OK
 
 
@@ -277,9 +287,9 @@ def reproduce(options: argparse.Namespace) -> int:
 
 def export(options: argparse.Namespace) -> int:
     """Write a job's reconstruction in a standard format."""
-    from harness import exporting, measured
+    from harness import exporting, scans
 
-    told = measured.Geometry(options.pixel_size_m, options.energy_ev, options.distance_m)
+    told = scans.Geometry(options.pixel_size_m, options.energy_ev, options.distance_m)
     request = exporting.Request(
         options.hub, options.job, options.to, options.out, options.input, told
     )

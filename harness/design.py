@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+# Counts and amplitudes are single precision: up to here the rounding of the brightest pixels stays
+# below 2 % of their shot noise; from about 1e16 it exceeds it, and the truth fits no more.
+LARGEST_DOSE_PHOTONS = 10**12
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -54,6 +58,8 @@ class MappedTests:
 class StudyDesign:
     """Doses (mean photons per frame), views, splits, seeds and geometry of one study.
 
+    recipe: name or path of the recipe that jobs follow.  probe: "given" where the probe of the
+    inputs is known, "guess" where it is not.
     input_sha256: of the one file that the study is about; None where its inputs are simulated.
     """
 
@@ -65,9 +71,8 @@ class StudyDesign:
     views: tuple[View, ...]
     neighbor_count: int
     seeds: Mapping[str, int]
-    algorithm: str
-    num_epochs: int
-    batch_size: int
+    recipe: str
+    probe: str
     tests: MappedTests
     presets: Mapping[str, Preset]
     input_sha256: str | None = None
@@ -95,9 +100,8 @@ def from_mapping(data: Mapping[str, Any]) -> StudyDesign:
         views=tuple(View(**view) for view in data["views"]),
         neighbor_count=data["neighbor_count"],
         seeds=dict(data["seeds"]),
-        algorithm=reconstruction["algorithm"],
-        num_epochs=reconstruction["num_epochs"],
-        batch_size=reconstruction["batch_size"],
+        recipe=reconstruction["recipe"],
+        probe=reconstruction["probe"],
         tests=MappedTests(**data["tests"]),
         presets={name: Preset(name=name, **preset) for name, preset in data["presets"].items()},
         input_sha256=data.get("input_sha256"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from harness import (
     manifest,
     matrix,
     provenance,
+    recipe,
     resources,
     rules,
 )
@@ -56,7 +57,7 @@ class Request:
     design: StudyDesign
     roots: matrix.Roots
     filters: Mapping[str, tuple[str, ...]]
-    settings: ReconstructionSettings = field(default_factory=ReconstructionSettings)
+    settings: ReconstructionSettings
     allow_missing_phase_d: bool = False
     dry_run: bool = False
     fail_fast: bool = False
@@ -270,17 +271,14 @@ def _metadata(checked: Checked, key: CellKey) -> Mapping[str, Any] | None:
 
 def child_argv(job: ReconstructionJob) -> list[str]:
     """Return the command of a job's child: this interpreter, the job's program, its options."""
-    settings = job.settings
     options = {
         "--input-npz": job.input_npz,
         "--output-dir": job.output_dir,
-        "--algorithm": settings.algorithm,
-        "--num-epochs": settings.num_epochs,
-        "--batch-size": settings.batch_size,
-        "--seed": settings.seed,
-        "--device": settings.device,
-        "--initial-object": settings.initial_object,
-        "--halves": settings.halves,
+        "--recipe": str(Path(job.output_dir) / layout.RECIPE),
+        "--recipe-sha256": recipe.digest(job.settings.recipe),
+        "--seed": job.settings.seed,
+        "--device": job.settings.device,
+        "--halves": job.settings.halves,
     }
     return [
         sys.executable,
@@ -292,7 +290,8 @@ def child_argv(job: ReconstructionJob) -> list[str]:
 def _say_plan(checked: Checked, document: Mapping[str, Any], say: Say) -> None:
     plan = checked.plan
     say(
-        f"{len(plan.cells)} cells: {len(plan.jobs)} selected, {len(plan.skipped)} skipped "
+        f"{counted(len(plan.cells), 'cell')}: {len(plan.jobs)} selected, "
+        f"{len(plan.skipped)} skipped "
         f"({len(plan.missing)} for want of their input)"
     )
     for job in plan.jobs:

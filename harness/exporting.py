@@ -18,14 +18,15 @@ import numpy as np
 
 from harness import (
     canonical,
+    detector,
     files,
-    foreign,
+    foreign_hdf5,
     layout,
-    measured,
     provenance,
     publish,
     records,
     reproduction,
+    scans,
 )
 from harness.errors import InputInvalid, UsageError
 from harness.manifest import key_of
@@ -52,7 +53,7 @@ class Request:
     format: str
     out: Path
     source: Path | None
-    geometry: measured.Geometry
+    geometry: scans.Geometry
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +67,7 @@ class Reconstruction:
     comments: str
     arrays: Mapping[str, np.ndarray]
     counts: np.ndarray | None
-    geometry: measured.Geometry
+    geometry: scans.Geometry
 
     @property
     def pixel_m(self) -> float:
@@ -104,7 +105,7 @@ def run(request: Request, say: Callable[[str], object]) -> None:
     )
     content = WRITERS[request.format](done)
     files.write_new(request.out, content)
-    say(f"{request.out}: {request.format}, {done.comments}")
+    say(f"written: {request.out}, {request.format}, {done.comments}")
 
 
 def _job(read: records.Read, request: Request) -> tuple[Mapping[str, Any], Mapping[str, str]]:
@@ -140,7 +141,7 @@ def _source(
     return np.square(amplitudes), json.loads(text)
 
 
-def geometry(told: measured.Geometry, metadata: Mapping[str, Any]) -> measured.Geometry:
+def geometry(told: scans.Geometry, metadata: Mapping[str, Any]) -> scans.Geometry:
     """Return the lengths told, the others from metadata; InputInvalid names what neither says."""
     found = {name: getattr(told, name) or metadata.get(key) for name, (key, _) in LENGTHS.items()}
     missing = [option for name, (_, option) in LENGTHS.items() if found[name] is None]
@@ -152,7 +153,7 @@ def geometry(told: measured.Geometry, metadata: Mapping[str, Any]) -> measured.G
     wrong = [name for name, value in found.items() if not (math.isfinite(value) and value > 0)]
     if wrong:
         raise InputInvalid(f"not above 0: {', '.join(LENGTHS[name][1] for name in wrong)}")
-    return measured.Geometry(**found)
+    return scans.Geometry(**found)
 
 
 def as_ptychodus(done: Reconstruction) -> bytes:
@@ -192,7 +193,7 @@ def as_cxi(done: Reconstruction) -> bytes:
         raise InputInvalid("a CXI file holds the frames: name the job's input with --input")
     geometry, side_px = done.geometry, done.counts.shape[-1]
     detector_pixel_m = (
-        measured.wavelength_m(geometry.energy_ev) * geometry.distance_m / (side_px * done.pixel_m)
+        scans.wavelength_m(geometry.energy_ev) * geometry.distance_m / (side_px * done.pixel_m)
     )
     centres_m = done.centres_m
     translation = np.zeros((len(centres_m), 3))
@@ -202,15 +203,15 @@ def as_cxi(done: Reconstruction) -> bytes:
     with h5py.File(stream, "w") as file:
         file["cxi_version"] = CXI_VERSION
         data, detector = (
-            file.create_group(path) for path in (foreign.CXI_DATA, foreign.CXI_DETECTOR)
+            file.create_group(path) for path in (foreign_hdf5.CXI_DATA, foreign_hdf5.CXI_DETECTOR)
         )
         data["data"] = _as_counts(done.counts)
         data["translation"] = translation
         data["translation"].attrs["of"] = "sample"
         detector["distance"] = geometry.distance_m
         detector["x_pixel_size"] = detector["y_pixel_size"] = detector_pixel_m
-        source = file.create_group(foreign.CXI_SOURCE)
-        source["energy"] = geometry.energy_ev * foreign.JOULE_PER_EV
+        source = file.create_group(foreign_hdf5.CXI_SOURCE)
+        source["energy"] = geometry.energy_ev * foreign_hdf5.JOULE_PER_EV
         source["illumination"] = probe[0] if len(probe) == 1 else probe
         image = file.create_group("/entry_1/image_1")
         image["data"] = done.arrays["object"]
@@ -224,6 +225,6 @@ WRITERS = {"cxi": as_cxi, "ptychodus": as_ptychodus}
 
 def _as_counts(counts: np.ndarray) -> np.ndarray:
     """Return counts as whole numbers, if roots in single precision left them that."""
-    whole = measured.whole_where_close(counts)
+    whole = detector.whole_where_close(counts)
     is_whole = np.array_equal(whole, np.rint(whole)) and whole.max() < 2**32
     return whole.astype(np.uint32) if is_whole else whole.astype(np.float32)

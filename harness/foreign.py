@@ -1,4 +1,4 @@
-"""Read scans that other programs stored: PtychoPINN and tike NPZ, CXI, ptychodus HDF5.
+"""Read scans that other programs stored: PtychoPINN and tike NPZ; HDF5 is `foreign_hdf5`'s.
 
 The fields of each format: docs/importing.md
 """
@@ -8,71 +8,75 @@ from __future__ import annotations
 import bz2
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
-from harness import hdf5, npz, rules
-from harness.errors import InputInvalid, UsageError
-from harness.measured import Geometry, RawScan
+from harness import foreign_hdf5, hdf5, npz, rules
+from harness.errors import InputInvalid
+from harness.foreign_hdf5 import Beside, check_positions
+from harness.scans import RawScan
 
-JOULE_PER_EV = 1.602176634e-19
-NPZ_KEYS = (
-    *("data", "scan", "probe"),
-    *("diff3d", "diffraction", "probeGuess", "objectGuess", "xcoords", "ycoords"),
-)
-CXI_DATA = "/entry_1/data_1"
-CXI_DETECTOR = "/entry_1/instrument_1/detector_1"
-CXI_SOURCE = "/entry_1/instrument_1/source_1"
-
-
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """What the command line names beside the file.
-
-    diffraction: file of the frames of a ptychodus product.  frames_path: where in it they lie.
-    translation: whether a CXI file's translations are the sample's or the probe's.
-    """
-
-    diffraction: Path | None = None
-    frames_path: str = "patterns"
-    translation: str | None = None
+TIKE_KEYS = ("data", "scan", "probe")
+FRAMES_KEYS = ("diff3d", "diffraction")
+PTYCHOPINN_KEYS = (*FRAMES_KEYS, "probeGuess", "objectGuess", "xcoords", "ycoords")
+NPZ_KEYS = (*TIKE_KEYS, *PTYCHOPINN_KEYS)
+# What numpy, and the literal parser below it, raise on headers made to hurt.
+_DAMAGE = (OSError, ValueError, EOFError, MemoryError, SyntaxError, TypeError, LookupError)
 
 
 def read(path: Path, beside: Beside) -> RawScan:
     """Return the scan in a file, by what the file is; InputInvalid for what is none of these."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(8)
-    except OSError as error:
-        raise InputInvalid(f"cannot read {path}: {error.strerror}. Give a file") from error
-    if start.startswith(b"\x89HDF"):
+    start = _start(path)
+    if start.startswith(b"\x89HDF") or h5py.is_hdf5(path):
         with hdf5.opened(path) as file:
-            return _hdf5(file, path, beside)
+            return foreign_hdf5.scan(file, path, beside)
     if start.startswith((b"PK", b"BZh")):
-        return _npz(_npz_arrays(path), path)
+        return _npz(*_npz_arrays(path), path)
     raise InputInvalid(f"{path.name} is neither NPZ (.npz, .npz.bz2) nor HDF5 (.cxi, .h5, .hdf5)")
 
 
 def read_probe(path: Path) -> np.ndarray:
     """Return the array of an .npy file; InputInvalid where there is none that can be used."""
+    _start(path)
+    try:
+        # Mapped, a header that claims more than the file holds is an error and costs no memory.
+        stored = np.load(path, mmap_mode="r", allow_pickle=False)
+    except _DAMAGE as error:
+        raise InputInvalid(f"{path.name} is no .npy file of numbers: {error}") from error
+    if not isinstance(stored, np.ndarray):
+        raise InputInvalid(f"{path.name} is an archive, not one array: say --probe FILE.npy")
+    return np.array(stored)
+
+
+def _start(path: Path) -> bytes:
+    """Return a file's first bytes; InputInvalid for what is no regular file that can be read."""
+    if path.exists() and not path.is_file():
+        raise InputInvalid(f"{path} is no regular file. Give a file")
     try:
         with path.open("rb") as file:
-            return np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputInvalid(f"{path.name} is no .npy file of numbers: {error}") from error
+            return file.read(8)
+    except OSError as error:
+        raise InputInvalid(f"cannot read {path}: {error.strerror}. Give a file") from error
 
 
-def _npz_arrays(path: Path) -> dict[str, np.ndarray]:
+def _npz_arrays(path: Path) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Return the arrays that a format names, and the names of all others."""
     data = _unpacked(path)
     reading = npz.read_file(io.BytesIO(data), path.name)
     bad = [item for item in reading.findings if item.pointer in ("", *NPZ_KEYS)]
     if bad:
         raise InputInvalid(f"{path.name}: {rules.wording(bad[0]).rstrip('.')}", bad)
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        return {key: archive[key] for key in NPZ_KEYS if key in archive.files}
+        arrays = {key: archive[key] for key in NPZ_KEYS if key in archive.files}
+    return arrays, _others(reading.description)
+
+
+def _others(description: Mapping[str, Any]) -> tuple[str, ...]:
+    keys = (*description["arrays"], *description["unreadable"])
+    return tuple(sorted(key for key in keys if key not in NPZ_KEYS))
 
 
 def _unpacked(path: Path) -> bytes:
@@ -91,19 +95,31 @@ def _unpacked(path: Path) -> bytes:
     return unpacked
 
 
-def _npz(arrays: Mapping[str, np.ndarray], path: Path) -> RawScan:
-    if {"data", "scan"} <= arrays.keys():
-        return _tike(arrays)
-    if "diff3d" in arrays or "diffraction" in arrays:
-        return _ptychopinn(arrays)
+def _npz(arrays: Mapping[str, np.ndarray], others: tuple[str, ...], path: Path) -> RawScan:
+    tike, frames = {"data", "scan"} <= arrays.keys(), [k for k in FRAMES_KEYS if k in arrays]
+    if tike and frames:
+        raise InputInvalid(
+            f"{path.name} holds two scans, data (tike) and {' and '.join(frames)} (PtychoPINN): "
+            "store one of them in a file of its own"
+        )
+    if len(frames) == 2:
+        raise InputInvalid(
+            f"{path.name} holds diff3d and diffraction: store the frames that count alone"
+        )
+    unread = (f"not read: {', '.join(others)}",) if others else ()
+    if tike:
+        return _tike(arrays, unread)
+    if frames:
+        return _ptychopinn(arrays, frames[0], unread)
     raise InputInvalid(
-        f"{path.name} has neither data and scan (tike) nor diff3d or diffraction (PtychoPINN)"
+        f"{path.name} has neither data and scan (tike) nor diff3d or diffraction (PtychoPINN), "
+        f"but {', '.join((*arrays, *others)) or 'nothing'}"
     )
 
 
-def _tike(arrays: Mapping[str, np.ndarray]) -> RawScan:
+def _tike(arrays: Mapping[str, np.ndarray], notes: tuple[str, ...]) -> RawScan:
     frames, scan = (_one_view(arrays[key], key, rank) for key, rank in (("data", 3), ("scan", 2)))
-    _check_positions(scan, "scan")
+    check_positions(scan, "scan")
     probe = arrays.get("probe")
     return RawScan(
         source_format="tike",
@@ -114,18 +130,21 @@ def _tike(arrays: Mapping[str, np.ndarray]) -> RawScan:
         probe=None if probe is None else _one_view(probe, "probe", 3),
         frames_kind="intensity",
         zero_frequency="corner",
+        notes=("scan holds rows, then columns", *notes),
     )
 
 
-def _ptychopinn(arrays: Mapping[str, np.ndarray]) -> RawScan:
-    key = "diff3d" if "diff3d" in arrays else "diffraction"
+def _ptychopinn(arrays: Mapping[str, np.ndarray], key: str, notes: tuple[str, ...]) -> RawScan:
     for name in ("xcoords", "ycoords"):
         if name not in arrays:
             raise InputInvalid(f"the file lacks {name}")
     if arrays["xcoords"].shape != arrays["ycoords"].shape:
         raise InputInvalid("xcoords and ycoords are not equally many")
+    shape = arrays["xcoords"].shape
+    if sum(length > 1 for length in shape) > 1:
+        raise InputInvalid(f"xcoords has shape {shape}; one number for each frame is needed")
     positions = np.stack([np.ravel(arrays[name]) for name in ("ycoords", "xcoords")], axis=1)
-    _check_positions(positions, "xcoords")
+    check_positions(positions, "xcoords")
     return RawScan(
         source_format="PtychoPINN",
         frames=arrays[key],
@@ -134,135 +153,8 @@ def _ptychopinn(arrays: Mapping[str, np.ndarray]) -> RawScan:
         placed="objectGuess" in arrays,
         probe=arrays.get("probeGuess"),
         object_guess=arrays.get("objectGuess"),
-        notes=(f"frames from {key}", "xcoords are columns, ycoords rows"),
+        notes=(f"frames from {key}", "xcoords are columns, ycoords rows", *notes),
     )
-
-
-def _hdf5(file: h5py.File, path: Path, beside: Beside) -> RawScan:
-    if hdf5.exists(file, CXI_DATA):
-        return _cxi(file, beside)
-    if hdf5.exists(file, "probe_position_x_m"):
-        return _ptychodus(file, beside)
-    raise InputInvalid(
-        f"{path.name} has neither {CXI_DATA} (CXI) nor probe_position_x_m (ptychodus product)"
-    )
-
-
-def _cxi(file: h5py.File, beside: Beside) -> RawScan:
-    translation = _needed(file, f"{CXI_DATA}/translation")
-    if translation.ndim != 2 or translation.shape[1] not in (2, 3):
-        raise InputInvalid(f"translation has shape {translation.shape}, not (n, 3)")
-    _check_positions(translation, "translation")
-    if beside.translation is None:
-        raise InputInvalid(
-            "CXI files state the translation of the sample or of the probe, and nothing shows "
-            "which: say --translation sample or --translation probe"
-        )
-    sign = -1.0 if beside.translation == "sample" else 1.0
-    energy_j = hdf5.number(file, f"{CXI_SOURCE}/energy")
-    mask = hdf5.dataset(file, f"{CXI_DETECTOR}/mask")
-    return RawScan(
-        source_format="CXI",
-        frames=_needed(file, f"{CXI_DATA}/data"),
-        positions=sign * translation[:, 1::-1],
-        unit="m",
-        probe=hdf5.dataset(file, f"{CXI_SOURCE}/illumination"),
-        frames_kind="intensity",
-        geometry=Geometry(
-            energy_ev=None if energy_j is None else energy_j / JOULE_PER_EV,
-            distance_m=hdf5.number(file, f"{CXI_DETECTOR}/distance"),
-            detector_pixel_m=_square_pixel(
-                hdf5.number(file, f"{CXI_DETECTOR}/x_pixel_size"),
-                hdf5.number(file, f"{CXI_DETECTOR}/y_pixel_size"),
-            ),
-        ),
-        bad_pixels=None if mask is None else mask != 0,
-        notes=(f"translation is that of the {beside.translation}, columns (x, y)",),
-    )
-
-
-def _ptychodus(file: h5py.File, beside: Beside) -> RawScan:
-    if beside.diffraction is None:
-        raise UsageError("a ptychodus product holds no frames: say --diffraction FILE")
-    columns = [_needed(file, f"probe_position_{axis}_m") for axis in "yx"]
-    if columns[0].shape != columns[1].shape or columns[0].ndim != 1:
-        raise InputInvalid("probe_position_x_m and probe_position_y_m are not equally many")
-    positions = np.stack(columns, axis=1)
-    _check_positions(positions, "probe_position_x_m")
-    frames, bad = _ptychodus_frames(hdf5.dataset(file, "probe_position_indexes"), positions, beside)
-    pixel_m = _square_pixel(
-        *(hdf5.attribute(file, "object", f"pixel_{side}_m") for side in ("width", "height"))
-    )
-    guess, notes = _ptychodus_object(file)
-    if guess is not None and pixel_m is not None:
-        centre_m = [hdf5.attribute(file, "object", f"center_{axis}_m") or 0.0 for axis in "yx"]
-        positions = positions - centre_m + np.asarray(guess.shape) / 2 * pixel_m
-    energy_ev = hdf5.attribute(file, "/", "photon_energy_eV")
-    return RawScan(
-        source_format="ptychodus",
-        frames=frames,
-        positions=positions,
-        unit="m",
-        placed=guess is not None and pixel_m is not None,
-        probe=_ptychodus_probe(file),
-        object_guess=guess,
-        frames_kind="intensity",
-        geometry=Geometry(
-            pixel_size_m=pixel_m,
-            energy_ev=energy_ev or hdf5.attribute(file, "/", "probe_energy_eV") or None,
-            distance_m=hdf5.attribute(file, "/", "detector_object_distance_m") or None,
-        ),
-        bad_pixels=bad,
-        notes=notes,
-    )
-
-
-def _ptychodus_frames(
-    wanted: np.ndarray | None, positions: np.ndarray, beside: Beside
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the frames of the positions, in their order, and the mask of bad pixels."""
-    with hdf5.opened(beside.diffraction) as file:
-        frames = _needed(file, beside.frames_path)
-        numbers = hdf5.dataset(file, "indexes")
-        bad = hdf5.dataset(file, "bad_pixels")
-    if frames.ndim != 3:
-        raise InputInvalid(f"{beside.frames_path} has shape {frames.shape}, not (n, N, N)")
-    if wanted is None or numbers is None:
-        return frames, bad
-    if wanted.shape != (len(positions),) or numbers.shape != (len(frames),):
-        raise InputInvalid("probe_position_indexes or indexes do not number every entry once")
-    place = {int(number): row for row, number in enumerate(numbers)}
-    absent = [int(number) for number in wanted if int(number) not in place]
-    if absent or len(place) != len(numbers):
-        raise InputInvalid(f"indexes: {len(absent)} positions without a frame, or a number twice")
-    return frames[[place[int(number)] for number in wanted]], bad
-
-
-def _ptychodus_object(file: h5py.File) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    guess = hdf5.dataset(file, "object")
-    if guess is None or guess.ndim == 2:
-        return guess, ()
-    if guess.ndim == 3 and len(guess) == 1:
-        return guess[0], ()
-    return None, (f"object left out: its shape {guess.shape} is not one layer",)
-
-
-def _ptychodus_probe(file: h5py.File) -> np.ndarray | None:
-    probe = hdf5.dataset(file, "probe")
-    if probe is None or probe.ndim < 4:
-        return probe
-    if probe.ndim > 4 or len(probe) != 1:
-        raise InputInvalid(
-            f"the probe has shape {probe.shape}, one for each position: say --probe FILE.npy"
-        )
-    return probe[0]
-
-
-def _needed(file: h5py.File, name: str) -> np.ndarray:
-    values = hdf5.dataset(file, name)
-    if values is None:
-        raise InputInvalid(f"the file lacks {name}")
-    return values
 
 
 def _one_view(array: np.ndarray, key: str, rank: int) -> np.ndarray:
@@ -273,18 +165,3 @@ def _one_view(array: np.ndarray, key: str, rank: int) -> np.ndarray:
     if array.ndim > rank or array.ndim < 2:
         raise InputInvalid(f"{key} has shape {shape}; one scan with one probe is needed")
     return array
-
-
-def _check_positions(positions: np.ndarray, name: str) -> None:
-    if positions.dtype.kind not in "fiu" or positions.ndim != 2 or not len(positions):
-        raise InputInvalid(f"{name} is {positions.dtype} of shape {positions.shape}: no positions")
-    if positions.shape[1] not in (2, 3):
-        raise InputInvalid(f"{name} has {positions.shape[1]} columns, two are needed")
-
-
-def _square_pixel(width_m: float | None, height_m: float | None) -> float | None:
-    if width_m is None or height_m is None:
-        return width_m if height_m is None else height_m
-    if abs(width_m - height_m) > 1e-6 * abs(width_m):
-        raise InputInvalid(f"pixels of {width_m:g} x {height_m:g} m are not square")
-    return width_m

@@ -59,7 +59,8 @@ def dataset(file: h5py.File, name: str) -> np.ndarray | None:
     if found.is_virtual or found.external:
         raise InputInvalid(f"{name} keeps its numbers in other files; store them in this one")
     if found.dtype.kind not in "fiubc":
-        raise InputInvalid(f"{name} is {found.dtype}, not numbers")
+        raise InputInvalid(f"{name} holds no numbers, but {found.dtype} values")
+    _require_filters(found, name)
     held_bytes = file.id.get_filesize()
     if found.nbytes > max(EXPANSION_FLOOR_BYTES, EXPANSION_LIMIT * held_bytes):
         raise InputInvalid(f"{name} claims {found.nbytes} bytes in a file of {held_bytes}")
@@ -67,13 +68,16 @@ def dataset(file: h5py.File, name: str) -> np.ndarray | None:
 
 
 def number(file: h5py.File, name: str) -> float | None:
-    """Return a dataset of one number, None where there is none of that name."""
+    """Return a dataset of one number, or of one many times; None where there is none."""
     values = dataset(file, name)
     if values is None:
         return None
-    if values.size != 1 or values.dtype.kind not in "fiu":
+    if not values.size or values.dtype.kind not in "fiu":
         raise InputInvalid(f"{name} holds {values.size} values of {values.dtype}, not one number")
-    return float(values.reshape(()))
+    # Some programs write the same number once for each frame.
+    if len(np.unique(values)) > 1:
+        raise InputInvalid(f"{name} holds {values.size} values that differ, not one number")
+    return float(values.flat[0])
 
 
 @_refusing_damage
@@ -85,9 +89,35 @@ def attribute(file: h5py.File, name: str, key: str) -> float | None:
 
 
 @_refusing_damage
+def text_attribute(file: h5py.File, name: str, key: str) -> str | None:
+    """Return an attribute that is text, None where object or attribute is absent."""
+    found = _walk(file, name)
+    value = None if found is None else found.attrs.get(key)
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.flat[0]
+    if isinstance(value, bytes):
+        value = value.decode("utf-8")
+    if value is not None and not isinstance(value, str):
+        raise InputInvalid(f"{key} of {name} is no text")
+    return value
+
+
+@_refusing_damage
 def exists(file: h5py.File, name: str) -> bool:
     """Tell whether a path leads to something inside the file."""
     return _walk(file, name) is not None
+
+
+def _require_filters(found: h5py.Dataset, name: str) -> None:
+    stored = found.id.get_create_plist()
+    for place in range(stored.get_nfilters()):
+        code, _, _, called = stored.get_filter(place)
+        if not h5py.h5z.filter_avail(code):
+            said = called.decode("utf-8", "replace").strip() or "without a name"
+            raise InputInvalid(
+                f"{name} is packed by HDF5 filter {code} ({said}), which is not here: repack the "
+                "file where it is, as by h5repack -f GZIP=4 IN OUT"
+            )
 
 
 def _walk(file: h5py.File, name: str) -> h5py.HLObject | None:

@@ -35,6 +35,7 @@ RULES: dict[str, Rule] = {
         "a stage in a tree with uncommitted changes has their diff", "get the hub again"
     ),
     "hub.log": Rule("a command's log is the one recorded", "get the hub again"),
+    "hub.recipe": Rule("a job's recipe is the one of its manifest", "trust the attestation"),
     "hub.argv": Rule("a job's command is the one that its settings give", "trust the attestation"),
     "hub.verdict": Rule("a verdict follows from its records", "trust the records, not the verdict"),
     "hub.job-log": Rule("a launched job has its logs", "get the hub again"),
@@ -59,6 +60,13 @@ RULES: dict[str, Rule] = {
     "hub.returncode": Rule("log and manifest say the same return code", "get the hub again"),
     "recompute.arrays": Rule("the arrays are those that the child attests", "get the hub again"),
     "recompute.loss": Rule("the losses attested are those in the arrays", "trust the arrays"),
+    "recompute.stopping": Rule(
+        "the delivered epoch and its scores follow from those of each epoch", "trust the arrays"
+    ),
+    "recompute.held-out": Rule(
+        "the held-out part follows from input and seed, its score from the arrays",
+        "trust the arrays",
+    ),
     "recompute.object": Rule(
         "object and probe are finite, of the shape attested", "get the hub again"
     ),

@@ -11,7 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from harness import contract, files, foreign, measured, npz, resources, rules
+from harness import (
+    contract,
+    files,
+    foreign,
+    foreign_hdf5,
+    measured,
+    npz,
+    resources,
+    rules,
+    scans,
+    wording,
+)
 from harness.errors import InputInvalid, UsageError
 
 
@@ -21,8 +32,8 @@ class Request:
 
     source: Path
     out: Path
-    told: measured.Told
-    beside: foreign.Beside
+    told: scans.Told
+    beside: foreign_hdf5.Beside
 
 
 def run(request: Request, say: Callable[[str], object]) -> None:
@@ -36,18 +47,25 @@ def run(request: Request, say: Callable[[str], object]) -> None:
     raw = foreign.read(request.source, request.beside)
     if request.told.probe not in (None, "mean"):
         raw = replace(raw, probe=foreign.read_probe(Path(request.told.probe)))
-    done = measured.convert(raw, request.told)
+    try:
+        done = measured.convert(raw, request.told)
+    except MemoryError:
+        raise InputInvalid(
+            f"{request.source.name} asks for more memory than there is: take a part of the scan"
+        ) from None
     metadata = {**done.metadata, **_source(request.source, request.beside.diffraction)}
     data = as_bytes(done.arrays, metadata)
     found = _findings(data, request.out)
     if rules.errors(found):
         raise InputInvalid(f"{request.source.name} does not make a file of DATA-001", found)
     files.write_new(request.out, data)
+    say(f"{request.source.name} ({done.metadata['source_format']}), taken as given:")
     for line in (*done.metadata["assumptions"], *map(rules.as_text, found)):
-        say(line)
+        say(f"  {line}")
     frames = done.arrays["diffraction"].shape
     photons = float(np.square(done.arrays["diffraction"], dtype=np.float64).sum()) / frames[0]
-    say(f"{request.out}: {frames[0]} frames of {frames[1]} px, {photons:.6g} photons a frame")
+    number = wording.counted(frames[0], "frame")
+    say(f"written: {request.out}, {number} of {frames[1]} px, {photons:.6g} photons a frame")
 
 
 def as_bytes(arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> bytes:

@@ -5,19 +5,16 @@ Source: docs/adr/0014-claims-are-recomputed.md
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness import leaves
 from harness.misfit import Judgement
 from harness.model import Finding
 from harness.rules import finding
 from harness.wording import said
 
-TOLERANCE = 1e-6
-# What rounding leaves of an error that is none.
-SMALLEST_ERROR = 1e-12
 # The last loss is a mean over the minibatches of an epoch, each before its update; what the arrays
 # give afterwards was 0.88 to 1.0 of it in whole runs (docs/metrics.md).
 LEAST_SHARE_OF_FINAL = 0.5
@@ -29,11 +26,15 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class TruthError:
-    """The error against the truth computed again, over a region (`truth.region_px`)."""
+    """The error against the truth computed again, over a region (`truth.region_px`).
+
+    final_nrmse: of the last epoch's object, None where it is not kept beside the delivered one.
+    """
 
     nrmse: float
     region_px: Mapping[str, Sequence[int]]
     removed: Record
+    final_nrmse: float | None = None
 
 
 def check_truth(where: str, attestation: Record, found: TruthError) -> Iterator[Finding]:
@@ -47,15 +48,19 @@ def check_truth(where: str, attestation: Record, found: TruthError) -> Iterator[
             expected=said(found.region_px),
             found=said(truth["region_px"]),
         )
-    stated = truth["nrmse"]
-    if stated is None or abs(stated - found.nrmse) > TOLERANCE * max(1.0, found.nrmse):
-        yield finding(
-            "recompute.truth-error",
-            where=where,
-            pointer="/truth/nrmse",
-            expected=f"{found.nrmse:.9g}, from the arrays",
-            found=said(stated),
-        )
+    by_epoch = (attestation["stopping"] or {}).get("truth") or {}
+    pairs = {"/truth/nrmse": (truth["nrmse"], found.nrmse)}
+    if found.final_nrmse is not None:
+        pairs["/stopping/truth/final_nrmse"] = (by_epoch.get("final_nrmse"), found.final_nrmse)
+    for pointer, (stated, again) in pairs.items():
+        if stated is None or abs(stated - again) > leaves.TOLERANCE * max(1.0, again):
+            yield finding(
+                "recompute.truth-error",
+                where=where,
+                pointer=pointer,
+                expected=f"{again:.9g}, from the arrays",
+                found=said(stated),
+            )
     yield from _compare(
         where, "/truth/removed", truth["removed"], found.removed, rule="recompute.truth-error"
     )
@@ -106,10 +111,10 @@ def displays_another_loss(attestation: Record) -> bool:
 def _compare(
     where: str, place: str, attested: Any, found: Any, rule: str = "recompute.metrics"
 ) -> Iterator[Finding]:
-    stated, again = dict(_leaves(attested)), dict(_leaves(found))
+    stated, again = dict(leaves.of(attested)), dict(leaves.of(found))
     for pointer in sorted({*stated, *again}):
         one, other = stated.get(pointer), again.get(pointer)
-        if not _same(one, other):
+        if not leaves.same(one, other):
             yield finding(
                 rule,
                 where=where,
@@ -117,21 +122,3 @@ def _compare(
                 expected=f"{said(other)}, from the arrays",
                 found=said(one),
             )
-
-
-def _leaves(tree: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(tree, Mapping) and tree:
-        parts: Any = tree.items()
-    elif isinstance(tree, list) and tree:
-        parts = enumerate(tree)
-    else:
-        yield pointer, tree
-        return
-    for key, value in parts:
-        yield from _leaves(value, f"{pointer}/{key}")
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=SMALLEST_ERROR)
-    return one == other

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 LARGEST_SEED = 2**32 - 1  # of a reconstruction: numpy's legacy seed, which pty-chi sets
@@ -84,14 +85,14 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class ReconstructionSettings:
-    """What is asked of the child, the same for every job of a run."""
+    """What is asked of the child, the same for every job of a run.
 
-    algorithm: str = "LSQML"
-    num_epochs: int = 100
-    batch_size: int = 96
+    recipe: as `harness.recipe.resolve` gives it.
+    """
+
+    recipe: Mapping[str, Any]
     seed: int = 0
     device: str = "auto"
-    initial_object: str = "flat"
     halves: str = HALVES[0]
 
 
@@ -108,7 +109,7 @@ class ReconstructionJob:
     input_npz: str
     output_dir: str
     log_path: str
+    settings: ReconstructionSettings
     gridsize: int = 1
-    settings: ReconstructionSettings = field(default_factory=ReconstructionSettings)
     input_sha256: str = ""
     program: tuple[str, ...] = ("-u", "-m", CHILD)

@@ -171,7 +171,7 @@ def settings() -> str:
     values = {
         "source_paths": ["harness"],
         "only_mutate": [f"harness/{name}.py" for name in mutation.MODULES],
-        "also_copy": ["schemas", "plans", *ALSO],
+        "also_copy": ["recipes", "schemas", "plans", *ALSO],
         "pytest_add_cli_args": PYTEST_WORDS,
         "pytest_add_cli_args_test_selection": list(mutation.TESTS),
     }

@@ -269,7 +269,7 @@ def _chunks(member: BinaryIO, header: _Header) -> Iterator[np.ndarray]:
     plain = arrays.little_endian(header.dtype)
     total = math.prod(header.shape) if header.dtype.itemsize else 0
     row = math.prod(header.shape[1:])
-    at_once = max(1, arrays.CHUNK_BYTES // max(1, row * plain.itemsize)) * row
+    at_once = max(1, arrays.CHUNK_BYTES // max(1, row * plain.itemsize)) * max(1, row)
     if header.fortran_order and len(header.shape) > 1 and total:
         stored = np.frombuffer(_take(member, total * plain.itemsize), header.dtype)
         flat = stored.reshape(header.shape, order="F").ravel(order="C").astype(plain, copy=False)

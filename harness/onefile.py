@@ -10,14 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness import files, gates, layout, npz, provenance, resources, rules, studyfile
-from harness.design import StudyDesign
+from harness import files, gates, layout, npz, prepare, provenance, resources, rules, studyfile
+from harness.design import LARGEST_DOSE_PHOTONS, StudyDesign
 from harness.errors import InputInvalid, UsageError
 
 PRESET = "given"
 VIEW = "measured"
 SPLIT = "whole"
 NAME_LIMIT = 40
+# A dose is a whole number: below, rounding it would go beyond the 5 % that the dose rule allows.
+LEAST_DOSE_PHOTONS = 10
 
 
 def write_study(path: Path, say: Callable[[str], object]) -> Path:
@@ -30,6 +32,13 @@ def write_study(path: Path, say: Callable[[str], object]) -> Path:
     found = gates.check_contract(reading)
     if rules.errors(found):
         raise InputInvalid(f"{provenance.portable(path)} breaks DATA-001", found)
+    photons = reading.description["statistics"]["mean_photons_per_frame"]
+    if not LEAST_DOSE_PHOTONS <= photons <= LARGEST_DOSE_PHOTONS:
+        raise InputInvalid(
+            f"{provenance.portable(path)} holds {photons:.4g} photons a frame on average, at least "
+            f"{LEAST_DOSE_PHOTONS} and at most {LARGEST_DOSE_PHOTONS:.0e} make a study: scale "
+            "diffraction to roots of photons"
+        )
     name, text = study(path.name, reading.description, studyfile.load(resources.DEFAULT_STUDY))
     place = Path(layout.study(name))
     if not place.exists():
@@ -38,6 +47,17 @@ def write_study(path: Path, say: Callable[[str], object]) -> Path:
         raise UsageError(f"{place} is another study; remove it, or run its stages by --study")
     say(f"study {place}: the one file {path.name}")
     return place
+
+
+def next_steps(hub: Path, study: Path, design: StudyDesign, file: Path) -> tuple[str, ...]:
+    """Return the commands that check a hub of one file and take its reconstruction out."""
+    inputs = prepare.scratch(design, PRESET, file).as_posix()
+    word = "python -m harness"
+    return (
+        f"read it: {(hub / layout.SUMMARY).as_posix()}",
+        f"check it, with its input: {word} verify {hub} --inputs {inputs} --study {study}",
+        f"take it out: {word} export {hub} --to cxi --out FILE",
+    )
 
 
 def study(name: str, description: dict[str, Any], model: StudyDesign) -> tuple[str, str]:
@@ -57,7 +77,7 @@ def study(name: str, description: dict[str, Any], model: StudyDesign) -> tuple[s
     return initiative, TEXT.format(
         initiative=initiative,
         sha256=sha256,
-        dose=max(1, round(numbers["mean_photons_per_frame"])),
+        dose=round(numbers["mean_photons_per_frame"]),
         neighbors=model.neighbor_count,
         seeds=seeds,
         model=model,
@@ -91,9 +111,8 @@ gridsize = 1
 {seeds}
 
 [reconstruction]
-algorithm = "{model.algorithm}"
-num_epochs = {model.num_epochs}
-batch_size = {model.batch_size}
+recipe = "{model.recipe}"
+probe = "guess"
 
 [tests]
 {tests}

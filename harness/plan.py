@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness import canonical, layout, records
+from harness import canonical, layout, leaves, records
 from harness.manifest import PLANNED_FACTS
 from harness.model import CellKey, Finding
 from harness.records import Read
@@ -70,11 +70,11 @@ def _settings(
     """Yield each fact of the whole run that differs, by itself."""
     if planned["initiative"] != document["initiative"]:
         yield _found(where, "/initiative", planned["initiative"], document["initiative"])
-    settings = planned["settings"], document["settings"]
-    for name in sorted({*settings[0], *settings[1]}):
-        one, other = (group.get(name) for group in settings)
-        if one != other:
-            yield _found(where, f"/settings/{name}", said(one), said(other))
+    one, other = (dict(leaves.of(each["settings"])) for each in (planned, document))
+    for pointer in sorted({*one, *other}):
+        if one.get(pointer) != other.get(pointer):
+            place = f"/settings{pointer}"
+            yield _found(where, place, said(one.get(pointer)), said(other.get(pointer)))
 
 
 def _jobs(planned: Mapping[str, Any], document: Mapping[str, Any], where: str) -> Iterable[Finding]:

@@ -15,24 +15,47 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness import base as bases
-from harness import canonical, files, layout, npz, optics, positions, provenance, simulate
+from harness import (
+    canonical,
+    files,
+    input_files,
+    layout,
+    npz,
+    optics,
+    positions,
+    provenance,
+    simulate,
+    view_selection,
+    wording,
+)
+from harness import (
+    design as designs,
+)
 from harness.base import Base
-from harness.design import Preset, StudyDesign, View
+from harness.design import Preset, StudyDesign
 from harness.errors import InputInvalid, UsageError
+from harness.input_files import PHASE_C, PHASE_D
 
 FORMAT = "harness.inputs/1"
 RECORD = "inputs.json"
-PHASE_C = "phase_c"
-PHASE_D = "phase_d"
-DIGITS = 6
+# What decides the inputs' bytes, beside this module.
+GENERATOR = (
+    bases,
+    designs,
+    input_files,
+    layout,
+    optics,
+    positions,
+    simulate,
+    view_selection,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +65,6 @@ class PreparedInputs:
     phase_c_root: Path
     phase_d_root: Path
     made: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The frames of one (view, split): indices into the scan, and what is said of them."""
-
-    view: View
-    split: str
-    indices: NDArray[np.intp]
-    facts: Mapping[str, Any]
 
 
 def prepare_inputs(
@@ -111,11 +124,11 @@ def _simulating(
 ) -> Callable[[Path], dict[str, Any]]:
     """Return what makes the inputs by simulation; raises InputInvalid now, not then."""
     scene = _from_base(*given) if given else bases.embedded(preset, design.seeds)
-    scene, frames = _to_one_photon(scene)
-    selections, left_out = _select(design, scene)
+    scene, frames = input_files.to_one_photon(scene)
+    selections, left_out = view_selection.select(design, scene)
 
     def make(root: Path) -> dict[str, Any]:
-        outputs = list(_make(design, scene, frames, selections, root))
+        outputs = list(input_files.write(design, scene, frames, selections, root))
         facts = [dict(selection.facts) for selection in selections]
         return {"views": facts, "left_out": left_out, "outputs": outputs}
 
@@ -200,18 +213,6 @@ def _from_base(name: str, data: bytes) -> Base:
     return bases.from_arrays(arrays, name)
 
 
-def _to_one_photon(scene: Base) -> tuple[Base, NDArray[np.float64]]:
-    """Return scene and noiseless frames, the probe scaled to one photon a frame on average."""
-    frames = simulate.intensities(scene.object_, scene.probe, scene.positions_px)
-    try:
-        scale = simulate.photon_scale(frames, 1.0)
-    except InputInvalid:
-        dark = "objectGuess" if scene.probe.any() else "probeGuess"
-        none = "none: it is zero under the scan"
-        raise bases.fault(scene, dark, "light in some frame", none) from None
-    return replace(scene, probe=scene.probe * np.float32(np.sqrt(scale))), frames * scale
-
-
 def _origin(design: StudyDesign, preset: Preset, given: tuple[str, bytes] | None) -> dict[str, Any]:
     """Return all that decides the bytes of the inputs, as it stands in the record."""
     settings = {
@@ -234,7 +235,7 @@ def _origin(design: StudyDesign, preset: Preset, given: tuple[str, bytes] | None
 def generator_sha256() -> str:
     """Return the digest of the source of every module that decides the inputs' bytes."""
     digest = hashlib.sha256()
-    for source in (bases, layout, optics, positions, simulate):
+    for source in GENERATOR:
         digest.update(Path(str(source.__file__)).read_bytes())
     digest.update(Path(__file__).read_bytes())
     return digest.hexdigest()
@@ -257,67 +258,6 @@ def _unchanged(root: Path, origin: Mapping[str, Any]) -> bool:
         return False
 
 
-def _select(design: StudyDesign, scene: Base) -> tuple[list[Selection], list[dict[str, str]]]:
-    """Return the frames of each (split, view), and the views that keep too few of them."""
-    bands = _bands(scene, len(design.splits))
-    diameter_px = optics.illuminated_diameter_px(scene.probe)
-    selections, left_out = [], []
-    for split, band in zip(design.splits, bands, strict=True):
-        for view in design.views:
-            spacing_px = view.spacing_threshold_px(scene.frame_px)
-            kept = band
-            if spacing_px is not None:
-                kept = band[positions.thin(scene.positions_px[band], spacing_px)]
-            if len(kept) < 2:
-                reason = f"{len(kept)} of {len(band)} positions kept; a view needs 2"
-                left_out.append({"view": view.name, "split": split, "reason": reason})
-                continue
-            summary = positions.summarize_overlap(
-                scene.positions_px[kept], diameter_px, design.neighbor_count
-            )
-            facts = _facts(design, view, split, spacing_px, len(band), len(kept), summary)
-            selections.append(Selection(view, split, kept, facts))
-    return selections, left_out
-
-
-def _bands(scene: Base, count: int) -> tuple[NDArray[np.intp], ...]:
-    """Return the frames of each split; InputInvalid where the scan has none for one of them."""
-    try:
-        return positions.split_along_y(scene.positions_px, count)
-    except InputInvalid:
-        y_px = scene.positions_px[:, 0]
-        expected = f"positions that can be split along y into {count} parts"
-        found = f"{y_px.size} positions at {np.unique(y_px).size} values of y"
-        raise bases.fault(scene, "ycoords", expected, found) from None
-
-
-def _facts(
-    design: StudyDesign,
-    view: View,
-    split: str,
-    spacing_px: float | None,
-    n_offered: int,
-    n_accepted: int,
-    summary: positions.OverlapSummary,
-) -> dict[str, Any]:
-    """Return what a view's metadata says, the dose and the source file aside."""
-    return {
-        "overlap_view": view.name,
-        "split": split,
-        "spacing_threshold": 0.0 if spacing_px is None else round(spacing_px, DIGITS),
-        "n_accepted": n_accepted,
-        "n_rejected": n_offered - n_accepted,
-        "acceptance_rate": round(n_accepted / n_offered, DIGITS),
-        "selection_strategy": "direct" if n_accepted == n_offered else "greedy",
-        "neighbor_count": design.neighbor_count,
-        "overlap_measured_mean": round(summary.mean_fraction, DIGITS),
-        "overlap_measured_min": round(summary.min_fraction, DIGITS),
-        "spacing_measured_min_px": round(summary.spacing_min_px, DIGITS),
-        "overlap_touching_count": summary.touching_count,
-        "overlap_disc_diameter_px": round(summary.disc_diameter_px, DIGITS),
-    }
-
-
 def _clear(root: Path, origin: Mapping[str, Any]) -> None:
     """Take away inputs made earlier; refuse a root whose files were not made here."""
     ours = (root / RECORD).is_file()
@@ -333,62 +273,12 @@ def _clear(root: Path, origin: Mapping[str, Any]) -> None:
         shutil.rmtree(root / phase)
 
 
-def _make(
-    design: StudyDesign,
-    scene: Base,
-    frames: NDArray[np.float64],
-    selections: list[Selection],
-    root: Path,
-) -> Iterator[dict[str, Any]]:
-    """Write every file; yields what the record says of each.
-
-    scene, frames: scaled to one photon a frame on average, see `_to_one_photon`.
-    """
-    for dose_photons in design.doses_photons:
-        amplitudes = simulate.poisson_amplitudes(
-            frames, dose_photons, design.seeds["noise"], dose_photons
-        )
-        for selection in selections:
-            arrays = simulate.dataset(
-                amplitudes[selection.indices],
-                scene.object_,
-                scene.probe * np.float32(np.sqrt(dose_photons)),
-                scene.positions_px[selection.indices],
-            )
-            metadata = _metadata(selection, dose_photons, scene.name)
-            data = npz_bytes({**arrays, "_metadata": np.array(json.dumps(metadata))})
-            path = _place(selection, dose_photons)
-            files.replace(root / path, data)
-            yield {"path": path, "bytes": len(data), "sha256": canonical.sha256(data)}
-
-
-def _place(selection: Selection, dose_photons: int) -> str:
-    if selection.view.phase == "C":
-        return f"{PHASE_C}/{layout.phase_c_input(dose_photons, selection.split)}"
-    name = layout.phase_d_input(dose_photons, selection.view.name, selection.split)
-    return f"{PHASE_D}/{name}"
-
-
-def _metadata(selection: Selection, dose_photons: int, base_name: str) -> dict[str, Any]:
-    """Return a file's metadata; a Phase D file comes from Phase C, a Phase C file from the base."""
-    source = base_name
-    if selection.view.phase != "C":
-        source = f"{PHASE_C}/{layout.phase_c_input(dose_photons, selection.split)}"
-    return {"dose_photons": dose_photons, "source_file": source, **selection.facts}
-
-
-def npz_bytes(arrays: Mapping[str, NDArray]) -> bytes:
-    """Return an uncompressed NPZ, the same bytes for the same arrays: its members bear no time."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **dict(arrays))
-    return buffer.getvalue()
-
-
 def _report(root: Path, made: bool, say: Callable[[str], object]) -> None:
     record = json.loads((root / RECORD).read_bytes())
     megabytes = sum(output["bytes"] for output in record["outputs"]) / 1e6
     state = "made" if made else "unchanged"
-    say(f"inputs {state}: {len(record['outputs'])} files, {megabytes:.1f} MB, in {root}")
+    number = wording.counted(len(record["outputs"]), "file")
+    say(f"inputs {state}: {number}, {megabytes:.1f} MB, in {root}")
     for view in record["views"]:
         say(
             f"  {view['split']:<6} {view['overlap_view']:<9} {view['n_accepted']:>5} of "

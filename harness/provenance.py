@@ -116,7 +116,7 @@ def code_files(repository: Path = REPOSITORY) -> dict[str, str | None]:
     """
     paths = [
         path
-        for folder in ("harness", "schemas", "tests", "requirements")
+        for folder in ("harness", "recipes", "schemas", "tests", "requirements")
         for path in (repository / folder).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     ]

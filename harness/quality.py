@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import forward, frc, metrics, multiscale, photon_limit
+from harness import forward, frc, metrics, multiscale, photon_limit, reconstructible
 from harness.errors import InputInvalid
 
 LIMIT_SEED = 1
@@ -108,16 +108,21 @@ def measure(
     similarity: who computes the multi-scale SSIM; the child has torchmetrics do it.
     """
     placed = (frames.corners, frames.shifts_px)
-    fit = metrics.without_truth(frames.counts, probe, object_, *placed)
+    told = {
+        "coverage": reconstructible.coverage(
+            frames.probe, frames.corners, object_.shape
+        ).as_record(),
+        "without_truth": metrics.without_truth(frames.counts, probe, object_, *placed),
+    }
     if frames.truth is None:
-        return {"against_truth": None, "without_truth": fit, "photon_limit": None}
+        return {"against_truth": None, **told, "photon_limit": None}
     bright = _as_bright_as_the_frames(frames, frames.truth)
     light = forward.illumination(bright, frames.corners, frames.truth.shape)
     mask = metrics.lit_mask(light)
     compared = metrics.against_truth(object_, frames.truth, mask, frames.pixel_size_m, similarity)
     return {
         "against_truth": compared.record,
-        "without_truth": fit,
+        **told,
         "photon_limit": _limit(frames, frames.truth, bright, light, mask, compared),
     }
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import layout, png
+from harness import layout, png, recipe, stopping, stopping_claims
 from harness.model import Finding
 from harness.rules import finding
 from harness.wording import counted, said
@@ -25,12 +25,14 @@ RECOMPUTED, COMPARED, NOT_SEEN = "recomputed", "compared", "not_seen"
 INPUT = "input"
 _OBJECT = ("object", "positions_x_px", "positions_y_px")
 DRAWN_FROM: Mapping[str, tuple[str, ...]] = {
-    "loss.png": ("loss_per_epoch",),
+    "loss.png": (stopping.LOSSES, stopping.DEVIANCES, stopping.ERRORS),
     "object_amplitude.png": _OBJECT,
     "object_phase.png": _OBJECT,
     "probe.png": ("probe",),
     "truth_comparison.png": ("object", INPUT),
 }
+# Not every job has these.
+WHERE_PRESENT = (stopping.DEVIANCES, stopping.ERRORS)
 # Of a hub as a whole; `verify` derives these again from its records.
 OF_A_HUB: Mapping[str, str] = {
     "files": "every file has the digest that the seal says",
@@ -49,6 +51,9 @@ OF_A_JOB: Mapping[str, str] = {
     "dose": "mean photons per frame are the dose",
     "spacing": "spacing and overlap of the positions are the view's",
     "disjoint": "train and test share no position",
+    "stopping": "the epoch delivered, the best one and their scores follow from each epoch's",
+    "held-out": "the held-out part follows from input and seed, its last score from the arrays",
+    "errors-by-epoch": "the errors against the truth of epochs that are neither delivered nor last",
     "truth-error": "the error against the truth is the one attested",
     "metrics": "quality and photon limit are those that input and arrays give",
     "halves": "reconstructions from two halves of the frames agree as far as their arrays do",
@@ -75,13 +80,22 @@ class Account:
 class Left:
     """What a job left, as it was read.
 
-    reading: of reconstruction.npz.  losses: its `loss_per_epoch`, None where it cannot be read.
+    reading: of reconstruction.npz.  series: those of `stopping.Series` that can be read, by name.
     pictures: bytes by name.
     """
 
     reading: NpzReading
-    losses: tuple[float, ...] | None
+    series: Mapping[str, tuple[float, ...]]
     pictures: Mapping[str, bytes]
+
+
+def drawn_from(name: str, known: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the sources of a picture with their digests, of those known; {} for no picture."""
+    return {
+        source: known.get(source)
+        for source in DRAWN_FROM.get(name, ())
+        if source in known or source not in WHERE_PRESENT
+    }
 
 
 def check_job(folder: str, attestation: Record, left: Left) -> tuple[Finding, ...]:
@@ -96,7 +110,8 @@ def check_job(folder: str, attestation: Record, left: Left) -> tuple[Finding, ..
     there = description["arrays"]
     return (
         *_arrays(where, attestation["arrays"], there),
-        *_loss(where, attestation["loss"]["per_epoch"], left.losses),
+        *_loss(where, attestation["loss"]["per_epoch"], left.series.get(stopping.LOSSES)),
+        *stopping_claims.check(where, attestation, left.series),
         *_object(where, attestation, there),
         *_pictures(folder, attestation, there, left.pictures),
     )
@@ -152,10 +167,16 @@ def _loss(
 
 
 def _object(where: str, attestation: Record, there: Record) -> Iterator[Finding]:
-    shapes = {
-        "object": attestation["object_shape_px"],
-        "probe": [attestation["probe_modes"], *2 * [attestation["input"]["frame_px"]]],
-    }
+    probe = [attestation["probe_modes"], *2 * [attestation["input"]["frame_px"]]]
+    shapes = {"object": attestation["object_shape_px"], "probe": probe}
+    if attestation["stopping"]["rule"] == recipe.HELD_OUT:
+        shapes |= dict(zip(stopping.FINAL, shapes.values(), strict=True))
+        for name in stopping.FINAL:
+            if name not in there:
+                expected = "what the last epoch left"
+                yield finding(
+                    "recompute.object", where=where, pointer=name, expected=expected, found="none"
+                )
     for name, shape in shapes.items():
         if name in there and there[name]["shape"] != shape:
             yield finding(
@@ -179,7 +200,7 @@ def _pictures(
     known = {name: array["sha256"] for name, array in there.items()}
     known[INPUT] = attestation["input"]["sha256"]
     for name, data in sorted(pictures.items()):
-        needed = {source: known.get(source) for source in DRAWN_FROM.get(name, ())}
+        needed = drawn_from(name, known)
         try:
             stated = json.loads(png.texts(data).get(png.SOURCES, "{}"))
         except ValueError as error:

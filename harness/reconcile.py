@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness import recipe
 from harness.model import Finding
 from harness.rules import finding
 from harness.wording import said
 
 REQUIRED_OUTPUTS = ("reconstruction.npz",)
-# What lies beside the attested outputs: the attestation itself, and the harness's own logs.
-BESIDE_OUTPUTS = ("result.json", "ptychi.log", "run.log")
+# What lies beside the attested outputs: the attestation itself, and what the harness wrote.
+BESIDE_OUTPUTS = ("recipe.json", "result.json", "ptychi.log", "run.log")
 # Options of pty-chi that the attestation states a second time, by its own key.
 STATED_TWICE = {
     "reconstructor_options.num_epochs": "epochs_run",
@@ -33,18 +34,26 @@ def compare(
     attestation: a `result.json` that has passed its schema.
     outputs: sha256 of each file that lies in the job's folder, by name.
     """
+    wanted = asked["recipe"]
     facts = {
         "attest.status": ("/status", "succeeded", attestation["status"]),
-        "attest.algorithm": ("/algorithm", asked["algorithm"], attestation["algorithm"]),
-        "attest.epochs": ("/epochs_run", asked["num_epochs"], attestation["epochs_run"]),
+        "attest.recipe": ("/recipe", _identity(wanted), attestation["recipe"]),
+        "attest.algorithm": ("/algorithm", wanted["algorithm"], attestation["algorithm"]),
+        "attest.epochs": ("/epochs_run", wanted["num_epochs"], attestation["epochs_run"]),
         "attest.input": ("/input/sha256", asked["input_sha256"], attestation["input"]["sha256"]),
         "attest.seed": ("/seed", asked["seed"], attestation["seed"]),
-        "attest.batch-size": ("/batch_size", asked["batch_size"], attestation["batch_size"]),
+        "attest.batch-size": (
+            "/batch_size",
+            recipe.batch_size(wanted, _frames_used(attestation)),
+            attestation["batch_size"],
+        ),
         "attest.initial-object": (
             "/initial_object",
-            asked["initial_object"],
+            wanted["initial_object"],
             attestation["initial_object"],
         ),
+        "attest.stop": ("/stopping/rule", wanted["stop"], _stopping(attestation).get("rule")),
+        "attest.held-out": ("/stopping/held_out", _part(wanted, asked), _part_held(attestation)),
         "attest.halves": (
             "/metrics/between_halves",
             asked["halves"],
@@ -63,10 +72,72 @@ def compare(
     ]
     return (
         *found,
+        *check_settings(wanted, attestation, where),
         *check_itself(attestation, where=where),
         *_check_input_path(asked, attestation, where),
         *_check_outputs(attestation, outputs, where),
     )
+
+
+def _identity(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("name", "version", "source_sha256")
+    return {**{name: wanted[name] for name in names}, "sha256": recipe.digest(wanted)}
+
+
+def _stopping(attestation: Mapping[str, Any]) -> Mapping[str, Any]:
+    return attestation["stopping"] or {}
+
+
+def _held_out(attestation: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    return _stopping(attestation).get("held_out")
+
+
+def _part(wanted: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what is to be held out, as far as a recipe and a seed say."""
+    held_out = wanted.get("held_out")
+    return held_out and {"share": held_out["share"], "seed": asked["seed"]}
+
+
+def _part_held(attestation: Mapping[str, Any]) -> dict[str, Any] | None:
+    part = _held_out(attestation)
+    return part and {"share": part["share"], "seed": part["seed"]}
+
+
+def _frames_used(attestation: Mapping[str, Any]) -> int:
+    """Return how many frames were reconstructed from: all, but where whole frames are held out."""
+    part, frames = _held_out(attestation), attestation["input"]["frames"]
+    return frames - part["frames"] if part and part["by"] == recipe.FRAMES else frames
+
+
+def check_settings(
+    wanted: Mapping[str, Any], attestation: Mapping[str, Any], where: str
+) -> Iterator[Finding]:
+    """Yield each option that is not the recipe's, or that no recipe asked to change.
+
+    wanted: a recipe, resolved.
+    """
+    read = attestation["input"]
+    light = recipe.photons_per_px(
+        read["frames"], read["mean_photons_per_frame"], attestation["truth"]["region_px"]
+    )
+    options, held = recipe.options(wanted, light), attestation["settings"]
+    for path in sorted({*options, *held}):
+        if path not in held or path not in options or options[path] != held[path]:
+            yield finding(
+                "attest.settings",
+                where=where,
+                pointer=f"/settings/{path}",
+                expected=said(options.get(path, "no such option")),
+                found=said(held.get(path, "nothing")),
+            )
+    for path in sorted({*attestation["options_changed"]} - {*options, *recipe.SET_BY_THE_CHILD}):
+        yield finding(
+            "attest.settings",
+            where=where,
+            pointer=f"/options_changed/{path}",
+            expected="pty-chi's default, since the recipe does not name it",
+            found=said(attestation["options_changed"][path]["used"]),
+        )
 
 
 def check_itself(attestation: Mapping[str, Any], *, where: str) -> list[Finding]:
@@ -81,6 +152,7 @@ def check_itself(attestation: Mapping[str, Any], *, where: str) -> list[Finding]
         "/loss/per_epoch": (f"{attestation['epochs_run']} losses", f"{len(losses)} losses"),
         "/loss/first": (losses[0] if losses else None, attestation["loss"]["first"]),
         "/loss/last": (losses[-1] if losses else None, attestation["loss"]["last"]),
+        **_stated_of_the_run(attestation),
         "/finished_at": (
             "not before the start",
             "before the start"
@@ -98,6 +170,22 @@ def check_itself(attestation: Mapping[str, Any], *, where: str) -> list[Finding]
         for place, (one, other) in facts.items()
         if one != other
     ]
+
+
+def _stated_of_the_run(attestation: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return what determinism and stopping say, beside what follows from the rest."""
+    stated = attestation["determinism"]
+    conditions = [held for name, held in stated.items() if name != "bitwise"]
+    facts = {
+        "/determinism/one_thread": (attestation["threads"] == 1, stated["one_thread"]),
+        "/determinism/on_cpu": (attestation["device"]["used"] == "cpu", stated["on_cpu"]),
+        "/determinism/bitwise": (all(conditions), stated["bitwise"]),
+    }
+    errors = _stopping(attestation).get("truth")
+    if attestation["stopping"]:
+        delivered = errors and errors["delivered_nrmse"]
+        facts["/stopping/truth"] = (attestation["truth"]["nrmse"], delivered)
+    return facts
 
 
 def _halves(attestation: Mapping[str, Any]) -> str:

@@ -42,13 +42,11 @@ class Coverage:
         }
 
 
-def coverage(
-    probe: np.ndarray, corners: np.ndarray, region: tuple[slice, slice], shape: tuple[int, int]
-) -> Coverage:
-    """Return the coverage of a scan.
+def coverage(probe: np.ndarray, corners: np.ndarray, shape: tuple[int, int]) -> Coverage:
+    """Return the coverage of a scan: over the box that the centres of its frames span.
 
     probe: complex (modes, N, N).  corners: first (row, column) of each frame's patch, int (n, 2).
-    region: the box of the probe's centres (`alignment.scanned_region`).  shape: the object's.
+    shape: the object's.
     """
     power = (np.abs(probe) ** 2).sum(axis=0)
     diameter_px = optics.illuminated_diameter_px(np.sqrt(power).astype(complex))
@@ -59,4 +57,6 @@ def coverage(
     side = len(disc)
     for row, column in corners:
         seen[row : row + side, column : column + side] += disc
-    return Coverage(float((seen[region] >= FRAMES_NEEDED).mean()), diameter_px)
+    first, last = (limit(axis=0) + side // 2 for limit in (corners.min, corners.max))
+    box = tuple(slice(one, other + 1) for one, other in zip(first, last, strict=True))
+    return Coverage(float((seen[box] >= FRAMES_NEEDED).mean()), diameter_px)

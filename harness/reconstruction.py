@@ -7,10 +7,10 @@ Holds the names that callers use.  Everything costly is imported when it is need
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness import terminal
 from harness.errors import UsageError
@@ -34,11 +34,14 @@ FILTERS = ("dose", "view", "split", "gridsize")
 AUTO = "auto"
 OPTIONS = {
     "parallel": AUTO,
+    "recipe": None,
     "num_epochs": None,
     "batch_size": None,
+    "initial_object": None,
+    "stop": None,
+    "probe": None,
     "seed": None,
     "device": "auto",
-    "initial_object": "flat",
     "halves": HALVES[0],
 }
 
@@ -135,11 +138,20 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="jobs side by side, one thread each; default: one a core, and one with --device cuda",
     )
-    parser.add_argument("--num-epochs", metavar="N", help="default: the study's")
-    parser.add_argument("--batch-size", metavar="N", help="default: the study's")
+    parser.add_argument(
+        "--recipe", metavar="NAME", help="of recipes/, or a file; default: the study's"
+    )
+    parser.add_argument("--num-epochs", metavar="N", help="default: the recipe's")
+    parser.add_argument("--batch-size", metavar="N", help="default: the recipe's")
+    parser.add_argument("--initial-object", choices=("flat", "guess"), help="default: the recipe's")
+    parser.add_argument(
+        "--stop", choices=("heldout", "final"), help="epoch to deliver; default: the recipe's"
+    )
+    parser.add_argument(
+        "--probe", choices=("given", "guess"), help="what the inputs' is; default: the study's"
+    )
     parser.add_argument("--seed", metavar="N", help="default: the study's")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--initial-object", choices=("flat", "guess"), default="flat")
     parser.add_argument(
         "--halves",
         choices=HALVES,
@@ -228,13 +240,11 @@ def settings_from(design: StudyDesign, options: argparse.Namespace) -> Reconstru
         for name, (text, *bounds) in numbers.items()
         if text is not None
     }
-    return replace(
-        _default_settings(design),
-        device=options.device,
-        initial_object=options.initial_object,
-        halves=options.halves,
-        **given,
-    )
+    words = {name: getattr(options, name) for name in ("initial_object", "stop")}
+    seed = given.pop("seed", design.seeds["reconstruction"])
+    given |= {name: word for name, word in words.items() if word is not None}
+    settings = make_settings(design, options.recipe, options.probe, given)
+    return replace(settings, seed=seed, device=options.device, halves=options.halves)
 
 
 def parallel_from(options: argparse.Namespace) -> int:
@@ -246,11 +256,23 @@ def parallel_from(options: argparse.Namespace) -> int:
     return 1 if options.device == "cuda" else provenance.usable_cores()
 
 
-def _default_settings(design: StudyDesign) -> ReconstructionSettings:
+def make_settings(
+    design: StudyDesign,
+    recipe: str | None = None,
+    probe: str | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> ReconstructionSettings:
+    """Return a study's settings, by another recipe or probe where they are named.
+
+    given: values that replace the recipe's own (`recipe.OVERRIDABLE`).
+    Raises UsageError or InputInvalid for a recipe that cannot be followed.
+    """
+    from harness import recipe as recipes
+    from harness import recipefile
+
+    loaded = recipefile.load(recipe or design.recipe)
     return ReconstructionSettings(
-        algorithm=design.algorithm,
-        num_epochs=design.num_epochs,
-        batch_size=design.batch_size,
+        recipe=recipes.resolve(loaded, probe or design.probe, given or {}),
         seed=design.seeds["reconstruction"],
     )
 
@@ -270,7 +292,7 @@ def _request(
         design=design,
         roots=matrix.Roots(Path(phase_c_root), Path(phase_d_root), Path(artifact_root)),
         filters=matrix.check_filters(design, {}),
-        settings=_default_settings(design),
+        settings=make_settings(design),
         allow_missing_phase_d=allow_missing_phase_d,
     )
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from harness import alignment, npz
+from harness import alignment, npz, stopping
 from harness.errors import InputInvalid
 from harness.measured_again import TruthError
 from harness.misfit import Judgement
 
 UNFIT = "input and reconstruction do not fit each other"
+NOTHING_HELD_OUT = "nothing is held out"
 NO_HALVES = "no halves of the frames were asked for"
 
 Record = Mapping[str, Any]
@@ -56,7 +57,10 @@ def truth_error(archive: bytes, data: bytes, reading: npz.NpzReading) -> TruthEr
     y_px, x_px = reading.positions_px.T
     region = alignment.scanned_region(x_px, y_px, truth.shape)
     rows, columns = region
-    aligned = alignment.align(object_[region], truth.astype(np.complex64)[region])
+    wanted = truth.astype(np.complex64)[region]
+    aligned = alignment.align(object_[region], wanted)
+    last = array(archive, stopping.FINAL_OBJECT)
+    kept = last is not None and last.shape == truth.shape
     return TruthError(
         aligned.nrmse,
         {"rows": [rows.start, rows.stop], "columns": [columns.start, columns.stop]},
@@ -64,7 +68,31 @@ def truth_error(archive: bytes, data: bytes, reading: npz.NpzReading) -> TruthEr
             "scale": [aligned.scale.real, aligned.scale.imag],
             "ramp_rad_per_px": list(aligned.ramp_rad_per_px),
         },
+        alignment.align(last[region], wanted).nrmse if kept else None,
     )
+
+
+def held_out(archive: bytes, data: bytes, settings: Record) -> Record | str:
+    """Return the held-out part and the deviance of the delivered model, or why there are none.
+
+    settings: of the manifest, whose recipe and seed say what is held out.
+    """
+    from harness import heldout, quality
+
+    asked = settings["recipe"].get("held_out")
+    if asked is None:
+        return NOTHING_HELD_OUT
+    found = {name: array(archive, name) for name in ("object", "probe")}
+    given = {name: array(data, name) for name in quality.NEEDED}
+    try:
+        frames = quality.frames_of(given, truth_present=False, shape=np.shape(found["object"]))
+        object_, probe = quality.fitting(frames, found["object"], found["probe"])
+        split = heldout.split(frames.counts, asked["share"], asked["by"], settings["seed"])
+    except InputInvalid:
+        return UNFIT
+    placed = (frames.corners, frames.shifts_px)
+    deviance = heldout.deviance(split, probe, object_, *placed)
+    return {**stopping.held_out_part(split, settings["seed"]), "deviance": deviance}
 
 
 def metrics(

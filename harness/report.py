@@ -7,13 +7,11 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness import layout, records, rules
-from harness.manifest import SUCCEEDED
+from harness import job_tables, layout, records, rules
 from harness.records import Read
 from harness.wording import counted
 
 ATTEMPT_REASONS = 3
-NOTHING = "-"
 FINDINGS = {
     "POLICY-001": "A reconstruction needs torch 2.2 or newer, without fallback.",
     "CONFIG-001": "No global configuration is read, and none is bridged downstream.",
@@ -112,7 +110,9 @@ def _verdicts(stages: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
         )
         for path, record in stages
     ]
-    return _table(("stage", "verdict", "started", "seconds", "gates", "tests", "record"), rows)
+    return job_tables.table(
+        ("stage", "verdict", "started", "seconds", "gates", "tests", "record"), rows
+    )
 
 
 def _gates(record: Mapping[str, Any]) -> str:
@@ -136,14 +136,15 @@ def _runs(read: Read, stages: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterab
         manifest, skips = run.manifest, run.skips
         yield f"## Jobs of the {record['stage']}"
         yield (
-            f"{manifest['total_jobs']} cells: {manifest['filtered_jobs']} selected, "
+            f"{counted(manifest['total_jobs'], 'cell')}: {manifest['filtered_jobs']} selected, "
             f"{skips['skipped_count']} skipped, {skips['missing_phase_d_count']} of them for want "
             f"of their Phase D input. Plan sha256 `{manifest['plan_sha256']}`. "
             f"Settings: {_settings(manifest['settings'])}."
         )
         if manifest["execution_results"]:
             yield _jobs(manifest["execution_results"])
-            yield from quality(read, manifest["jobs"])
+            yield from job_tables.quality(read, manifest["jobs"])
+            yield from job_tables.epochs(read, manifest["jobs"])
         if skips["skipped_jobs"]:
             yield "Skipped:"
             yield _bullets(
@@ -153,7 +154,11 @@ def _runs(read: Read, stages: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterab
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in settings.items())
+    recipe = settings["recipe"]
+    words = [f"recipe {recipe['name']}, version {recipe['version']} ({recipe['title']})"]
+    words += [f"{name} {recipe[name]} in its place" for name in recipe["overridden"]]
+    words += [f"{name} {value}" for name, value in settings.items() if name != "recipe"]
+    return ", ".join(words)
 
 
 def _jobs(results: Sequence[Mapping[str, Any]]) -> str:
@@ -163,89 +168,17 @@ def _jobs(results: Sequence[Mapping[str, Any]]) -> str:
             result["view"],
             result["split"],
             result["status"],
-            _or_dash(result["returncode"]),
-            _or_dash(result["elapsed_s"], "{:.1f}"),
-            _or_dash(result["final_loss"], "{:.4g}"),
-            _or_dash(result["device"]),
+            job_tables.or_dash(result["returncode"]),
+            job_tables.or_dash(result["elapsed_s"], "{:.1f}"),
+            job_tables.or_dash(result["final_loss"], "{:.4g}"),
+            job_tables.or_dash(result["device"]),
             _positions(result),
-            f"`{result['log_path']}`" if result["started_at"] else NOTHING,
+            f"`{result['log_path']}`" if result["started_at"] else job_tables.NOTHING,
         )
         for result in results
     ]
     head = ("dose", "view", "split", "status", "return code", "seconds", "final loss", "device")
-    return _table((*head, "positions", "log"), rows)
-
-
-def quality(read: Read, jobs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
-    """Yield a table of the metrics that jobs attest, if any does, and what its columns are.
-
-    What a job that failed left may be anything, and is not read.
-    """
-    rows, halved = [], []
-    for job in jobs:
-        if job["status"] != SUCCEEDED:
-            continue
-        attestation = records.document(read, f"{job['output_dir']}/{layout.RESULT}") or {}
-        if "metrics" in attestation:
-            cell = (job["dose"], job["view"], job["split"])
-            rows.append((*cell, *_measures(attestation["metrics"])))
-            between = attestation["metrics"]["between_halves"]
-            halved += [(*cell, *_between(between))] if between else []
-    if rows:
-        yield from _quality(rows)
-    if halved:
-        yield from _halves(halved)
-
-
-def _quality(rows: Sequence[Sequence[Any]]) -> Iterable[str]:
-    yield (
-        "Quality, against the truth where there is one, over the lit mask (docs/metrics.md). "
-        "MS-SSIM: of the phase. Limit: what shot noise leaves of the phase error. In band: up to "
-        "the ring correlation's 1/2-bit resolution, a half period; without one, up to 1/2 cycle "
-        "per pixel."
-    )
-    head = ("dose", "view", "split", "NRMSE", "MS-SSIM", "phase error (rad)", "limit (rad)")
-    in_band = ("error in band", "limit in band", "resolution (px)", "deviance per photon", "R")
-    yield _table((*head, *in_band), rows)
-
-
-def _halves(rows: Sequence[Sequence[Any]]) -> Iterable[str]:
-    yield (
-        "Without a truth: agreement of reconstructions from two halves of the frames, every second "
-        "one and the others. Resolution: half period at which their ring correlation meets the "
-        "1/2-bit threshold. What all frames give together is better; what both halves share, the "
-        "probe that they start from among it, they agree on though it be wrong."
-    )
-    head = ("dose", "view", "split", "frames", "square (px)", "resolution (px)", "resolution (m)")
-    yield _table((*head, "no resolution because"), rows)
-
-
-def _between(halves: Mapping[str, Any]) -> Iterable[str]:
-    first, end = halves["square_px"]["rows"]
-    yield " + ".join(map(str, halves["frames"]))
-    yield str(end - first)
-    yield _or_dash(halves["half_bit_resolution_px"], "{:.2f}")
-    yield _or_dash(halves["half_bit_resolution_m"], "{:.3g}")
-    yield _or_dash(halves["undefined"])
-
-
-def _measures(metrics: Mapping[str, Any]) -> Iterable[str]:
-    truth, limit, fit = (
-        metrics[name] or {} for name in ("against_truth", "photon_limit", "without_truth")
-    )
-    band = limit.get("resolvable_band") or {}
-    for source, name in (
-        (truth, "complex_nrmse"),
-        (truth, "ms_ssim_phase"),
-        (truth, "phase_rmse_rad"),
-        (limit, "photon_limit_phase_rad"),
-        (band, "phase_rmse_rad"),
-        (band, "photon_limit_phase_rad"),
-    ):
-        yield _or_dash(source.get(name), "{:.3f}")
-    yield _or_dash(truth.get("frc_half_bit_resolution_px"), "{:.2f}")
-    yield _or_dash(fit["poisson_deviance_per_photon"], "{:.3g}")
-    yield _or_dash(fit["r_factor"], "{:.3f}")
+    return job_tables.table((*head, "positions", "log"), rows)
 
 
 def _positions(result: Mapping[str, Any]) -> str:
@@ -328,7 +261,9 @@ def _asked(settings: Mapping[str, Any]) -> tuple[str | None, str, str]:
     """Return a base's digest, and what stands before and after a call's sessions."""
     name = settings["base"]
     base = f"BASE={shlex.quote(f'PATH/TO/{name}')} " if name else ""
-    options = [*_study(settings["study"]), *settings["options"]]
+    options = settings["options"]
+    if "--study" not in options:
+        options = [*_study(settings["study"]), *options]
     after = f" -- {shlex.join(options)}" if options else ""
     return settings["base_sha256"], f"{base}PRESET={settings['preset']}", after
 
@@ -342,17 +277,5 @@ def _logs(record: Mapping[str, Any]) -> str:
     return ", ".join(logs) or "none"
 
 
-def _or_dash(value: Any, form: str = "{}") -> str:
-    return NOTHING if value is None else form.format(value)
-
-
 def _bullets(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines) or "- Nothing was recorded."
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join("---" for _ in head) + " |"]
-    for row in rows:
-        cells = [str(cell).replace("|", "\\|") for cell in row]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Find what ships with the package: schemas, and the repository's own study."""
+"""Find what ships with the package: schemas, recipes, and the repository's own study."""
 
 from __future__ import annotations
 
@@ -30,6 +30,13 @@ def schema(name: str) -> dict[str, Any]:
             document.setdefault("$defs", {})[other] = json.loads(schema_text(other))
         bundled.update(missing)
     return document
+
+
+def recipes() -> dict[str, Path]:
+    """Return the recipes that ship with the package, by name: files in the wheel, or beside it."""
+    packaged = REPOSITORY / "harness" / "recipes"
+    folder = packaged if packaged.is_dir() else REPOSITORY / "recipes"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
 @cache

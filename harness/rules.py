@@ -12,6 +12,7 @@ from harness.rule import Rule
 _RECORDS: dict[str, Rule] = {
     "schema.npz_input": Rule("the description of an NPZ fits its schema", "mend the input file"),
     "schema.study": Rule("a study file fits its schema", "mend the study file"),
+    "schema.recipe": Rule("a recipe fits its schema", "mend the recipe file"),
     "study.view-name": Rule("each view has a name of its own", "rename one of them"),
     "schema.job": Rule("a job fits its schema", "report a bug: the harness wrote this record"),
     "schema.manifest": Rule("the manifest fits its schema", "make the manifest again"),

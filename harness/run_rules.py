@@ -36,6 +36,12 @@ RULES: dict[str, Rule] = {
     "attest.missing": Rule("a child leaves an attestation", "read the job's log; mend the child"),
     "attest.unreadable": Rule("an attestation is JSON", "read the job's log; mend the child"),
     "attest.status": Rule("the child says that it succeeded", "read the job's log"),
+    "attest.recipe": Rule("the recipe asked for was followed", "mend the child, run the job again"),
+    "attest.settings": Rule(
+        "the options at work are the recipe's, and pty-chi's defaults else", "mend the child"
+    ),
+    "attest.stop": Rule("the epoch is chosen by the rule asked for", "mend the child"),
+    "attest.held-out": Rule("the share asked for is held out, by the seed", "mend the child"),
     "attest.algorithm": Rule("the algorithm asked for ran", "mend the child, run the job again"),
     "attest.epochs": Rule("all epochs asked for ran", "mend the child, run the job again"),
     "attest.input": Rule("the input described is the input read", "keep inputs still during a run"),

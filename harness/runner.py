@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from harness import provenance
+from harness import files, layout, provenance
 from harness.errors import JobFailed, UsageError, describe_returncode
 from harness.model import ReconstructionJob
 
@@ -195,6 +195,7 @@ def run_job(
     """
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with open_new(log_path) as log:
+        files.write_json(Path(job.output_dir) / layout.RECIPE, dict(job.settings.recipe))
         log.write(_header(job, argv))
         try:
             done = stream(argv, (sink, log.write), stop=stop)

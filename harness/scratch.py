@@ -21,7 +21,7 @@ from harness.faults import Fault
 from harness.model import Finding
 from harness.rules import finding
 
-TREE = ("harness", "schemas", "tests", "pyproject.toml", "plans/active/*/study.toml")
+TREE = ("harness", "recipes", "schemas", "tests", "pyproject.toml", "plans/active/*/study.toml")
 TESTS = "tests"
 _OF_TESTS = ("pyproject.toml", "harness/pytest_report.py")
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*_cache", ".hypothesis")

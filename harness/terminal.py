@@ -24,6 +24,11 @@ def say(text: str) -> None:
     _print(text, sys.stdout)
 
 
+def say_aside(text: str) -> None:
+    """Write a line to standard error, at once: what standard output is not for."""
+    _print(text, sys.stderr)
+
+
 def translate(work: Callable[[], int], *, as_json: bool = False) -> int:
     """Return the exit code of some work; an expected error becomes one message on stderr.
 

@@ -7,11 +7,13 @@ from itertools import pairwise
 from typing import Any
 
 from harness import (
+    canonical,
     crosscheck,
     joblog,
     judge,
     layout,
     manifest,
+    recipe,
     reconcile,
     records,
     schemas,
@@ -25,16 +27,13 @@ Schema = Callable[[str], Mapping[str, Any]]
 
 # Where the child's command says what the settings say.
 OPTIONS = {
-    "--algorithm": "algorithm",
-    "--num-epochs": "num_epochs",
-    "--batch-size": "batch_size",
+    "--recipe-sha256": "recipe_sha256",
     "--seed": "seed",
     "--device": "device",
-    "--initial-object": "initial_object",
     "--halves": "halves",
 }
 # Where it says what the job says.
-PATHS = {"--input-npz": "input_npz", "--output-dir": "output_dir"}
+PATHS = {"--input-npz": "input_npz", "--output-dir": "output_dir", "--recipe": "recipe"}
 # Where an attestation says what a job's result takes over from it.
 ATTESTED_AT = {"final_loss": "/loss/last", "device": "/device"}
 CLOCK_SLACK_S = 2.0
@@ -150,12 +149,18 @@ def _check_argv(
     """Yield where a job's command asks for something else than settings and job say."""
     given = dict(pairwise(job["argv"]))
     said = {option: f"{option} {given.get(option, 'nothing')}" for option in (*OPTIONS, *PATHS)}
+    asked = {**settings, "recipe_sha256": recipe.digest(settings["recipe"])}
     for option, name in OPTIONS.items():
-        if given.get(option) != str(settings[name]):
-            yield _argv(job, where, f"{option} {settings[name]}", said[option])
+        if given.get(option) != str(asked[name]):
+            yield _argv(job, where, f"{option} {asked[name]}", said[option])
+    places = {**job, "recipe": _recipe_path(job)}
     for option, name in PATHS.items():
-        if not given.get(option, "").endswith(job[name]):
-            yield _argv(job, where, f"{option} .../{job[name]}", said[option])
+        if not given.get(option, "").endswith(places[name]):
+            yield _argv(job, where, f"{option} .../{places[name]}", said[option])
+
+
+def _recipe_path(job: Mapping[str, Any]) -> str:
+    return f"{job['output_dir']}/{layout.RECIPE}"
 
 
 def _argv(job: Mapping[str, Any], where: str, expected: str, found: str) -> Finding:
@@ -171,7 +176,7 @@ def _check_job(
     digests: Mapping[str, str],
     schema: Schema,
 ) -> list[Finding]:
-    found = _check_job_logs(job, result, read)
+    found = [*_check_job_logs(job, result, read), *_check_recipe(job, settings, read)]
     path = f"{job['output_dir']}/{layout.RESULT}"
     # What a failed job left may be anything; only a success must be attested.
     if result["status"] == manifest.SUCCEEDED:
@@ -184,6 +189,23 @@ def _check_job(
             found += _check_telemetry(result, attestation, path)
             found += _check_when_and_what(result, attestation, path)
     return found
+
+
+def _check_recipe(
+    job: Mapping[str, Any], settings: Mapping[str, Any], read: Read
+) -> Iterator[Finding]:
+    """Yield where the recipe that lies beside a job is not the one in the manifest."""
+    path = _recipe_path(job)
+    expected = canonical.to_bytes(dict(settings["recipe"]))
+    data = read(path)
+    if data != expected:
+        found = "no such file" if data is None else f"sha256 {canonical.sha256(data)}"
+        yield finding(
+            "hub.recipe",
+            where=path,
+            expected=f"the manifest's recipe, sha256 {canonical.sha256(expected)}",
+            found=found,
+        )
 
 
 def _check_job_logs(job: Mapping[str, Any], result: Mapping[str, Any], read: Read) -> list[Finding]:

@@ -6,12 +6,14 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness import recipe
 from harness.errors import UsageError
 from harness.model import HALVES, LARGEST_SEED
 
-ALGORITHM = "LSQML"
 DEVICES = ("auto", "cpu", "cuda")
 INITIAL_OBJECTS = ("flat", "guess")
+STOPS = (recipe.HELD_OUT, recipe.FINAL)
+PROBES = (recipe.GIVEN, recipe.GUESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +22,23 @@ class Request:
 
     input_npz: str
     output_dir: str
-    algorithm: str
-    num_epochs: int
-    batch_size: int
+    recipe: str
+    recipe_sha256: str | None
+    num_epochs: int | None
+    batch_size: int | None
+    initial_object: str | None
+    stop: str | None
+    probe: str | None
     seed: int
     device: str
-    initial_object: str
     threads: int
     halves: str = HALVES[0]
+
+    @property
+    def in_place_of_the_recipe(self) -> dict[str, int | str]:
+        """Values that replace the recipe's own, by its keys."""
+        named = {name: getattr(self, name) for name in recipe.OVERRIDABLE}
+        return {name: value for name, value in named.items() if value is not None}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -51,17 +62,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--input-npz", required=True, help="a DATA-001 file")
     parser.add_argument("--output-dir", required=True, help="a folder without a result.json")
-    parser.add_argument("--algorithm", type=_algorithm, default=ALGORITHM, help="only LSQML")
-    parser.add_argument("--num-epochs", type=_whole(1), default=100)
-    parser.add_argument("--batch-size", type=_whole(1), default=96, help="frames per minibatch")
-    parser.add_argument("--seed", type=_whole(0, LARGEST_SEED), default=0)
-    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--recipe", default="default", help="of recipes/, or a TOML or JSON file")
+    parser.add_argument("--recipe-sha256", metavar="SHA256", help="of what it must say in the end")
+    parser.add_argument("--num-epochs", type=_whole(1), help="in place of the recipe's")
+    parser.add_argument("--batch-size", type=_whole(1), help="in place of the recipe's")
     parser.add_argument(
         "--initial-object",
         choices=INITIAL_OBJECTS,
-        default="flat",
-        help="flat: ones; guess: the file's objectGuess (in simulated data, the truth)",
+        help="in place of the recipe's; flat: ones; guess: the file's objectGuess (in simulated "
+        "data, the truth)",
     )
+    parser.add_argument("--stop", choices=STOPS, help="in place of the recipe's")
+    parser.add_argument("--probe", choices=PROBES, help="what the file's is; default: given")
+    parser.add_argument("--seed", type=_whole(0, LARGEST_SEED), default=0)
+    parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument(
         "--threads", type=_whole(1), default=1, help="more than 1 costs repeatability"
     )
@@ -72,14 +86,6 @@ def _parser() -> argparse.ArgumentParser:
         help="alternate: also reconstruct from every second frame and from the others, apart",
     )
     return parser
-
-
-def _algorithm(text: str) -> str:
-    if text != ALGORITHM:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not supported; this program runs {ALGORITHM}"
-        )
-    return text
 
 
 def _whole(least: int, most: int | None = None):

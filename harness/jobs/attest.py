@@ -20,12 +20,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import harness
-from harness import arrays, forward, halves, multiscale, provenance, quality
+from harness import arrays, halves, multiscale, provenance, quality, recipe, stopping
 
 if TYPE_CHECKING:
     from harness.jobs.arguments import Request
+    from harness.jobs.epochs import History
     from harness.jobs.intake import Scan
     from harness.jobs.truth import Verdict
+    from harness.jobs.work import Work
     from harness.multiscale import Similarity
 
 FORMAT = "harness.attestation/1"
@@ -49,12 +51,15 @@ class Clock:
 class Run:
     """What a task did and what it left.
 
-    losses: one per epoch, each the mean over its minibatches, before their updates.
+    recipe: asked for.  settings: dotted path -> value that the task holds of what it names.
+    history: what each epoch came to.
     options: dotted path -> (pty-chi's default, value used), where they differ.
-    object_: complex64 (H, W).  positions: (n,), object pixels.
-    probe: complex64 (modes, N, N) in the files' unitary convention, sqrt(photons): N times what
-    pty-chi holds, whose FFT is unnormalised.
-    half_objects: complex64 (H, W), one from each half of the frames, or none.
+    object_: complex64 (H, W), of the epoch that is delivered.  positions: (n,), object pixels.
+    probe: complex64 (modes, N, N) in the files' unitary convention, sqrt(photons), as bright as
+    the whole scan.  final_probe: the same after the last epoch.
+    half_objects: complex64 (H, W), one from each half of the frames, or none; half_failure: why
+    they failed.
+    determinism: which conditions of repeating held.  held_out: what was, None for nothing.
     """
 
     reconstructor: str
@@ -62,9 +67,11 @@ class Run:
     epochs_run: int
     batch_size: int
     seed: int
+    recipe: Mapping[str, Any]
+    settings: Mapping[str, Any]
     options: Mapping[str, tuple[Any, Any]]
     initial_object: str
-    losses: tuple[float, ...]
+    history: History
     object_: np.ndarray
     probe: np.ndarray
     positions_x_px: np.ndarray
@@ -73,18 +80,40 @@ class Run:
     device: str
     device_name: str
     threads: int
+    determinism: Mapping[str, bool]
+    held_out: Mapping[str, Any] | None
+    final_probe: np.ndarray
     warnings: tuple[str, ...]
-    failure: str | None
     half_objects: tuple[np.ndarray, ...] = ()
+    half_failure: str | None = None
+
+    @property
+    def losses(self) -> tuple[float, ...]:
+        """One an epoch."""
+        return tuple(self.history.losses)
+
+    @property
+    def delivered_epoch(self) -> int:
+        """The epoch whose object and probe these are."""
+        return self.history.delivered(self.recipe["stop"]).epoch
+
+    @property
+    def failure(self) -> str | None:
+        """Why the run failed, if it did."""
+        return self.history.failure or self.half_failure
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what reconstruction.npz holds, by name."""
+        last = {stopping.FINAL_OBJECT: self.history.final.object_}
+        last[stopping.FINAL_PROBE] = self.final_probe
+        series = self.history.series.named()
         return {
             "object": self.object_,
             "probe": self.probe,
-            "loss_per_epoch": np.array(self.losses, dtype=np.float64),
+            **{name: np.array(values, dtype=np.float64) for name, values in series.items()},
             "positions_x_px": self.positions_x_px,
             "positions_y_px": self.positions_y_px,
+            **(last if self.recipe["stop"] == recipe.HELD_OUT else {}),
             **dict(zip(halves.OBJECTS, self.half_objects, strict=False)),
         }
 
@@ -132,46 +161,65 @@ def name_initial_object(task: Any, scan: Scan) -> str:
     return "guess" if same else "other"
 
 
-def read_off(task: Any, initial_object: str, failure: str | None, gathered: tuple[str, ...]) -> Run:
+def read_off(task: Any, work: Work, initial_object: str, history: History) -> Run:
     """Return what pty-chi's task says of itself after its epochs."""
     import torch
+
+    from harness.jobs import determinism, settings
 
     reconstructor = task.reconstructor
     device = task.get_data("object").device.type
     origin = task.object.pos_origin_coords.cpu().numpy()
+    kept = history.delivered(work.recipe["stop"])
+    x_px, y_px = _positions(task, work)
     return Run(
         reconstructor=type(reconstructor).__name__,
         module=type(reconstructor).__module__,
         epochs_run=int(reconstructor.current_epoch),
-        batch_size=int(reconstructor.dataloader.batch_size),
+        batch_size=settings.batch_size(reconstructor.dataloader),
         seed=int(reconstructor.dataloader.generator.initial_seed()),
+        recipe=work.recipe,
+        settings=settings.held(task, list(work.options)),
         options=changed_options(type(task.options)().get_dict(), task.get_options_as_dict()),
         initial_object=initial_object,
-        losses=tuple(float(loss) for loss in reconstructor.loss_tracker.table["loss"]),
-        object_=task.get_data_to_cpu("object", as_numpy=True)[0],
-        probe=_unitary(task.get_data_to_cpu("probe", as_numpy=True)[0]),
-        positions_x_px=task.get_probe_positions_x(as_numpy=True),
-        positions_y_px=task.get_probe_positions_y(as_numpy=True),
+        history=history,
+        object_=kept.object_,
+        probe=work.whole(kept.probe),
+        positions_x_px=x_px,
+        positions_y_px=y_px,
         position_origin_px=(float(origin[0]), float(origin[1])),
         device=device,
         device_name=torch.cuda.get_device_name()
         if device == "cuda"
         else provenance.host()["processor"],
         threads=torch.get_num_threads(),
-        warnings=gathered,
-        failure=failure,
+        determinism=determinism.read_off(task, work.seed),
+        held_out=work.held_out_part,
+        final_probe=work.whole(history.final.probe),
+        warnings=(),
     )
 
 
-def _unitary(probe: np.ndarray) -> np.ndarray:
-    return probe * np.float32(probe.shape[-1])
+def _positions(task: Any, work: Work) -> tuple[np.ndarray, np.ndarray]:
+    """Return x and y of every frame: as the task has them, as given where it is held out."""
+    found = []
+    for given, now in (
+        (work.scan.positions_x_px, task.get_probe_positions_x(as_numpy=True)),
+        (work.scan.positions_y_px, task.get_probe_positions_y(as_numpy=True)),
+    ):
+        every = given.astype(now.dtype)
+        every[work.frames] = now
+        found.append(every)
+    return found[0], found[1]
 
 
 def changed_options(
     defaults: Mapping[str, Any], used: Mapping[str, Any]
 ) -> dict[str, tuple[Any, Any]]:
     """Return dotted path -> (default, used) of every leaf in which two nested mappings differ."""
-    before, after = dict(_leaves(defaults)), dict(_leaves(used))
+    from harness.jobs.settings import leaves
+
+    before, after = dict(leaves(defaults)), dict(leaves(used))
     return {
         path: (before.get(path), after.get(path))
         for path in sorted({*before, *after})
@@ -199,6 +247,11 @@ def record(
         "batch_size": run.batch_size,
         "seed": run.seed,
         "initial_object": run.initial_object,
+        "recipe": {
+            **{key: run.recipe[key] for key in ("name", "version", "source_sha256")},
+            "sha256": recipe.digest(run.recipe),
+        },
+        "settings": dict(run.settings),
         "options_changed": {
             path: {"default": default, "used": used}
             for path, (default, used) in run.options.items()
@@ -216,12 +269,14 @@ def record(
         "probe_modes": len(run.probe),
         "position_origin_px": list(run.position_origin_px),
         "loss": _loss(run.losses),
+        "stopping": _stopping(run),
         "truth": verdict.as_record(),
         "metrics": measured,
         "arrays": {name: arrays.identity(values) for name, values in run.arrays().items()},
         "outputs": files,
         "device": {"requested": request.device, "used": run.device, "name": run.device_name},
         "threads": run.threads,
+        "determinism": dict(run.determinism),
         "versions": _versions(),
         "warnings": list(run.warnings),
         **_cost(clock),
@@ -236,12 +291,18 @@ def quality_of(
     similarity: who computes the multi-scale SSIM.
     """
     truth = scan.object_guess if verdict.present else None
-    beside_px = forward.parts_of_a_pixel(scan.positions_x_px, scan.positions_y_px)
-    placed = (scan.corners, truth, scan.pixel_size_m, beside_px)
+    placed = (scan.corners, truth, scan.pixel_size_m, scan.beside_px)
     frames = quality.Frames(scan.counts, scan.probe, *placed)
     measured = quality.measure(frames, run.object_, run.probe, similarity)
     agree = halves.measure(run.arrays(), scan.pixel_size_m) if run.half_objects else None
     return {**measured, "between_halves": agree}
+
+
+def _stopping(run: Run) -> dict[str, Any] | None:
+    # The scores of a failed run may be NaN; JSON has none, and nothing was chosen by them.
+    if run.failure:
+        return None
+    return stopping.record(run.recipe["stop"], run.history.series, run.held_out)
 
 
 def _loss(losses: tuple[float, ...]) -> dict[str, Any]:
@@ -265,11 +326,3 @@ def _cost(clock: Clock) -> dict[str, Any]:
 def _versions() -> dict[str, str]:
     installed = provenance.versions()
     return {"harness": harness.__version__, **{name: installed[name] for name in VERSIONS}}
-
-
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

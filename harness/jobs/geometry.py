@@ -22,6 +22,7 @@ POSITION_ORIGIN_PX = (-0.5, -0.5)
 
 # Only for files without an objectGuess: 2 GiB as complex64.
 LARGEST_OBJECT_PX = 16384
+OBJECT_MARGIN_PX = 1
 
 
 def smallest_object_shape(
@@ -29,10 +30,13 @@ def smallest_object_shape(
 ) -> tuple[int, int]:
     """Return the (rows, columns) that hold every patch when positions are taken as given.
 
+    One pixel is to spare at the far edges: patches are placed to parts of a pixel.
+
     Raises InputInvalid for an object larger than any that such a scan was made for.
     """
     rows, columns = (
-        float(np.rint(p).max()) + frame_px // 2 for p in (positions_y_px, positions_x_px)
+        float(np.ceil(p).max()) + frame_px // 2 + OBJECT_MARGIN_PX
+        for p in (positions_y_px, positions_x_px)
     )
     if max(rows, columns) > LARGEST_OBJECT_PX:
         raise InputInvalid(
@@ -42,10 +46,13 @@ def smallest_object_shape(
     return int(rows), int(columns)
 
 
-def starting_point(scan: Scan, initial_object: str) -> tuple[np.ndarray, np.ndarray]:
+def starting_point(
+    scan: Scan, initial_object: str, mean_photons: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the initial object (H, W) and the scaled probe (modes, N, N), complex64.
 
     initial_object: "flat" for ones, "guess" for the file's objectGuess (InputInvalid without one).
+    mean_photons: per frame, what the probe is scaled to; by default the scan's.
     """
     if initial_object == "guess" and scan.object_guess is None:
         raise InputInvalid(f"{scan.path}: --initial-object guess, but there is no objectGuess")
@@ -54,5 +61,6 @@ def starting_point(scan: Scan, initial_object: str) -> tuple[np.ndarray, np.ndar
         if initial_object == "guess"
         else np.ones(scan.object_shape, dtype=np.complex64)
     )
-    bright = misfit.scaled(scan.probe, start, scan.corners, scan.mean_photons_per_frame)
+    photons = scan.mean_photons_per_frame if mean_photons is None else mean_photons
+    bright = misfit.scaled(scan.probe, start, scan.corners, photons)
     return start, bright

@@ -49,6 +49,11 @@ class Scan:
         """Photons per frame, averaged over the frames."""
         return misfit.mean_photons(self.counts)
 
+    @property
+    def beside_px(self) -> np.ndarray:
+        """Parts of a pixel by which probes lie beside their patches, (n, 2)."""
+        return forward.parts_of_a_pixel(self.positions_x_px, self.positions_y_px)
+
     def part(self, frames: np.ndarray) -> Scan:
         """Return the scan of some of its frames, by index; the object's shape stays."""
         return replace(

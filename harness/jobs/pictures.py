@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from harness import arrays, png, recompute
+from harness import arrays, png, recompute, stopping
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 DPI = 100
 STEPS = 48  # of each colour scale: three scales and the text then fit one palette of 256
 ROBUST_PERCENT = (0.5, 99.5)
+
+SERIES = {
+    stopping.LOSSES: "data loss",
+    stopping.DEVIANCES: "held-out deviance\nper photon",
+    stopping.ERRORS: "NRMSE against\nthe truth",
+}
 
 
 def draw(
@@ -40,7 +46,7 @@ def draw(
     known = {name: arrays.array_sha256(values) for name, values in run.arrays().items()}
     known[recompute.INPUT] = scan.sha256
     for name, figure in _figures(run, scan, verdict, quality, how):
-        yield name, _png(figure, {source: known[source] for source in recompute.DRAWN_FROM[name]})
+        yield name, _png(figure, recompute.drawn_from(name, known))
 
 
 def _figures(
@@ -57,7 +63,7 @@ def _figures(
         _object(phase, "Object phase", how, "phase (rad)", "viridis", region, light),
     )
     yield "probe.png", _probe(run.probe[0], len(run.probe), how)
-    yield "loss.png", _loss(run.losses, how)
+    yield "loss.png", _epochs(run, how)
     if verdict.aligned is not None:
         yield "truth_comparison.png", _comparison(verdict, quality, how)
 
@@ -108,15 +114,21 @@ def _probe(probe: np.ndarray, modes: int, how: str) -> Figure:
     return figure
 
 
-def _loss(losses: tuple[float, ...], how: str) -> Figure:
-    figure = Figure(figsize=(6, 3.4), layout="constrained")
-    axes = figure.subplots()
-    epochs = np.arange(1, len(losses) + 1)
-    axes.semilogy(epochs, losses, marker="." if len(losses) < 30 else None, color="tab:blue")
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("mean squared amplitude misfit (photons)", fontsize=8)
-    axes.grid(True, which="both", alpha=0.3)
-    axes.set_title(f"Data loss ({how}); last {losses[-1]:.3e}", fontsize=10)
+def _epochs(run: Run, how: str) -> Figure:
+    """Draw each series over the epochs, a panel each, and the epoch that is delivered."""
+    series = run.history.series.named()
+    figure = Figure(figsize=(6, 0.9 + 2.1 * len(series)), layout="constrained")
+    panels = figure.subplots(len(series), sharex=True, squeeze=False)[:, 0]
+    for axes, (name, values) in zip(panels, series.items(), strict=True):
+        epochs = np.arange(1, len(values) + 1)
+        axes.semilogy(epochs, values, marker="." if len(values) < 30 else None, color="tab:blue")
+        axes.axvline(run.delivered_epoch, color="tab:orange", linewidth=1, linestyle="--")
+        axes.set_ylabel(SERIES[name], fontsize=8)
+        axes.tick_params(labelsize=8, which="both")
+        axes.grid(True, which="both", alpha=0.3)
+    panels[-1].set_xlabel("epoch")
+    delivered = f"dashed: epoch {run.delivered_epoch}, delivered"
+    figure.suptitle(f"Epochs ({how}); {delivered}", fontsize=10)
     return figure
 
 

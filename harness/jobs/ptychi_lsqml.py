@@ -10,7 +10,6 @@ the task that ran. Exit codes: 0 done, 1 the reconstruction failed, 2 usage, 3 i
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from harness.jobs.arguments import Request
     from harness.jobs.attest import Run
-    from harness.jobs.intake import Scan
+    from harness.jobs.work import Work
 
 OLDEST_TORCH = (2, 2)
 
@@ -37,50 +36,75 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _reconstruct(request: Request) -> int:
     from harness import halves, provenance
-    from harness.jobs import attest, intake, ms_ssim, outputs, truth
+    from harness.jobs import attest, intake, ms_ssim, outputs, truth, work
 
     clock = attest.Clock.start()
+    asked = _recipe(request)
     folder = outputs.fresh_folder(request.output_dir)
     scan = intake.read(request.input_npz)
     if request.halves != halves.NONE:
         halves.split(len(scan.counts))
     provenance.require_packages()
+    plan = work.make(scan, asked, request.seed, truth.find(scan))
     with attest.recorded_warnings() as warnings:
         try:
-            task = _task(request, scan)
+            run = _run(request, plan)
         except ImportError as error:
             said = " ".join(str(error).split())
             raise InputInvalid(f"POLICY-001: {said}; build the environment: make env") from None
-        initial_object = attest.name_initial_object(task, scan)
-        failure = _run(task, request.num_epochs)
-        run = attest.read_off(task, initial_object, failure, tuple(warnings))
-        if request.halves != halves.NONE and failure is None:
-            run = replace(_with_halves(run, request, scan), warnings=tuple(warnings))
-            failure = run.failure
-    verdict = truth.judge(scan, run.object_)
+        if request.halves != halves.NONE and not run.failure:
+            run = _with_halves(run, request, plan)
+    run = replace(run, warnings=tuple(warnings))
+    verdict = plan.reference.beside(run.object_)
     quality = attest.quality_of(run, scan, verdict, ms_ssim.similarity)
     files = outputs.write_results(folder, run, scan, verdict, quality)
     outputs.write_record(folder, attest.record(run, scan, verdict, quality, request, files, clock))
-    if failure:
-        print(f"error: {failure}; result.json says failed", file=sys.stderr)
+    if run.failure:
+        print(f"error: {run.failure}; result.json says failed", file=sys.stderr)
         return EXIT_FAILED
     print(f"done: {run.algorithm}, {run.epochs_run} epochs, last loss {run.losses[-1]:.3e}")
     return EXIT_OK
 
 
-def _with_halves(run: Run, request: Request, scan: Scan) -> Run:
+def _run(request: Request, plan: Work) -> Run:
+    """Return what came of one reconstruction."""
+    from harness.jobs import attest, epochs
+
+    task = _task(request, plan)
+    initial_object = attest.name_initial_object(task, plan.scan)
+    history = epochs.run(task, plan.recipe["num_epochs"], plan.watch())
+    return attest.read_off(task, plan, initial_object, history)
+
+
+def _with_halves(run: Run, request: Request, plan: Work) -> Run:
     """Return the run with an object from each half of the frames, made as the run was."""
     from harness import halves
+    from harness.jobs import epochs, work
 
     objects: list[np.ndarray] = []
-    for name, frames in zip("ab", halves.split(len(scan.counts)), strict=True):
-        print(f"half {name}: {len(frames)} of {len(scan.counts)} frames")
-        task = _task(request, scan.part(frames))
-        failure = _run(task, request.num_epochs, f"half {name} ")
-        if failure is not None:
-            return replace(run, failure=f"half {name} of the frames: {failure}")
-        objects.append(task.get_data_to_cpu("object", as_numpy=True)[0])
+    for name, frames in zip("ab", halves.split(len(plan.scan.counts)), strict=True):
+        print(f"half {name}: {len(frames)} of {len(plan.scan.counts)} frames")
+        half = work.make(plan.scan.part(frames), plan.recipe, plan.seed, plan.reference)
+        of_half = epochs.run(
+            _task(request, half), plan.recipe["num_epochs"], half.watch(), f"half {name} "
+        )
+        if of_half.failure is not None:
+            return replace(run, half_failure=f"half {name} of the frames: {of_half.failure}")
+        objects.append(of_half.delivered(plan.recipe["stop"]).object_)
     return replace(run, half_objects=tuple(objects))
+
+
+def _recipe(request: Request) -> dict[str, Any]:
+    """Return the recipe that the request names, with what it puts in place of the recipe's own."""
+    from harness import recipe, recipefile
+
+    loaded = recipefile.load(request.recipe)
+    probe = request.probe or loaded.get("probe", recipe.GIVEN)
+    asked = recipe.resolve(loaded, probe, request.in_place_of_the_recipe)
+    digest = recipe.digest(asked)
+    if request.recipe_sha256 not in (None, digest):
+        raise InputInvalid(f"recipe {request.recipe} has sha256 {digest}, another was asked for")
+    return asked
 
 
 def choose_device(requested: str, cuda_is_there: bool) -> str:
@@ -99,47 +123,49 @@ def require_torch(version: str) -> None:
         raise InputInvalid(f"POLICY-001: torch {version} is older than 2.2. Build it: make env")
 
 
-def _task(request: Request, scan: Scan) -> Any:
+def _task(request: Request, plan: Work) -> Any:
     """Return pty-chi's task, built and seeded, nothing run yet."""
     import torch
 
-    from harness.jobs import geometry
+    from harness.jobs import determinism, modes
 
     require_torch(torch.__version__)
     device = choose_device(request.device, torch.cuda.is_available())
     print(f"device {device} (asked for {request.device}), threads {request.threads}")
-    torch.set_num_threads(request.threads)
+    determinism.enforce(request.threads, request.seed)
 
     from ptychi.api.task import PtychographyTask
 
-    start, probe = geometry.starting_point(scan, request.initial_object)
+    probe, weights = modes.make(plan)
     task = PtychographyTask(
-        _options(request, device),
-        diffraction_data=scan.counts,
-        object_data=start[None],
-        probe_data=probe[None],
-        probe_position_x_px=scan.positions_x_px.astype("float32"),
-        probe_position_y_px=scan.positions_y_px.astype("float32"),
+        _options(request, plan, device),
+        diffraction_data=plan.counts,
+        object_data=plan.object_[None],
+        probe_data=probe,
+        probe_position_x_px=plan.scan.positions_x_px[plan.frames].astype("float32"),
+        probe_position_y_px=plan.scan.positions_y_px[plan.frames].astype("float32"),
+        opr_mode_weights_data=weights,
     )
-    # pty-chi's own seed does not reach the loader that draws the minibatches.
-    task.reconstructor.dataloader.generator.manual_seed(request.seed)
+    determinism.seed_loader(task, request.seed)
     return task
 
 
-def _options(request: Request, device: str) -> Any:
-    """Return LSQML's options: pty-chi's defaults but for what is set here.
+def _options(request: Request, plan: Work, device: str) -> Any:
+    """Return LSQML's options: pty-chi's defaults but for the recipe's and what is set here.
 
     Wavelength and pixel size stay at pty-chi's placeholders: far-field propagation through one
     slice uses neither.
     """
     import ptychi.api as api
 
+    from harness.jobs import settings
     from harness.jobs.geometry import POSITION_ORIGIN_PX
 
     options = api.LSQMLOptions()
+    settings.apply(options, plan.options)
     reconstructor = options.reconstructor_options
-    reconstructor.num_epochs = request.num_epochs
-    reconstructor.batch_size = request.batch_size
+    reconstructor.num_epochs = plan.recipe["num_epochs"]
+    reconstructor.batch_size = plan.batch_size
     reconstructor.default_device = api.Devices.GPU if device == "cuda" else api.Devices.CPU
     reconstructor.random_seed = request.seed
     # The probe comes scaled to the data; left on, the first epoch would reconstruct nothing.
@@ -148,25 +174,6 @@ def _options(request: Request, device: str) -> Any:
     object_options.determine_position_origin_coords_by = api.ObjectPosOriginCoordsMethods.SPECIFIED
     object_options.position_origin_coords = list(POSITION_ORIGIN_PX)
     return options
-
-
-def _run(task: Any, num_epochs: int, of_what: str = "") -> str | None:
-    """Run epoch by epoch with a line for each; return why it failed, or None."""
-    import math
-
-    began = time.monotonic()
-    for epoch in range(1, num_epochs + 1):
-        task.run(n_epochs=1)
-        loss = float(task.reconstructor.loss_tracker.table["loss"].iloc[-1])
-        elapsed_s = time.monotonic() - began
-        done = f"{of_what}epoch {epoch}/{num_epochs}"
-        print(f"{done} loss {loss:.3e} elapsed_s {elapsed_s:.2f}", flush=True)
-        if not math.isfinite(loss):
-            return f"the loss is {loss} at epoch {epoch}"
-    for name in ("object", "probe"):
-        if not bool(task.get_data(name).isfinite().all()):
-            return f"the {name} holds NaN or infinity after {num_epochs} epochs"
-    return None
 
 
 if __name__ == "__main__":

@@ -20,29 +20,42 @@ class Verdict:
 
     misfit: see `harness.misfit.shot_noise`; None where there is no objectGuess.
     region: (rows, columns) over which the error is taken, the box of the probe's centres.
-    aligned, truth: the two objects over that region, None where there is no truth, or where the
-    reconstruction is not finite.
+    truth: over that region, None where there is none.  aligned: the reconstruction over it, None
+    where there is no truth, or where it is not finite.
     """
 
     present: bool
     reason: str
     misfit: float | None
     region: tuple[slice, slice]
-    aligned: Aligned | None = None
     truth: np.ndarray | None = None
+    aligned: Aligned | None = None
+
+    @property
+    def nrmse(self) -> float | None:
+        """The error against the truth, None where there is none or nothing finite beside it."""
+        return None if self.aligned is None else self.aligned.nrmse
+
+    @property
+    def region_px(self) -> dict[str, list[int]]:
+        """The region as it stands in result.json."""
+        rows, columns = self.region
+        return {"rows": [rows.start, rows.stop], "columns": [columns.start, columns.stop]}
+
+    def beside(self, reconstruction: np.ndarray) -> Verdict:
+        """Return the verdict with the error of a reconstruction, complex (H, W)."""
+        if self.truth is None or not np.isfinite(reconstruction).all():
+            return self
+        return replace(self, aligned=alignment.align(reconstruction[self.region], self.truth))
 
     def as_record(self) -> dict[str, Any]:
         """Return the verdict as it stands in result.json."""
-        rows, columns = self.region
         return {
             "present": self.present,
             "reason": self.reason,
             "misfit": self.misfit,
-            "region_px": {
-                "rows": [rows.start, rows.stop],
-                "columns": [columns.start, columns.stop],
-            },
-            "nrmse": None if self.aligned is None else self.aligned.nrmse,
+            "region_px": self.region_px,
+            "nrmse": self.nrmse,
             "removed": None
             if self.aligned is None
             else {
@@ -52,16 +65,13 @@ class Verdict:
         }
 
 
-def judge(scan: Scan, reconstruction: np.ndarray) -> Verdict:
-    """Return the verdict on a reconstruction, complex (H, W).
+def find(scan: Scan) -> Verdict:
+    """Return whether a scan has a truth; nothing is beside it yet.
 
     The file's word is not taken: objectGuess is the truth if it predicts the frames to within
     shot noise.  Source: docs/adr/0006-the-child.md
     """
     region = alignment.scanned_region(scan.positions_x_px, scan.positions_y_px, scan.object_shape)
     found = misfit.judge(scan.counts, scan.probe, scan.object_guess, scan.corners)
-    judged = Verdict(found.present, found.reason, found.misfit, region)
-    if scan.object_guess is None or not found.present or not np.isfinite(reconstruction).all():
-        return judged
-    truth = scan.object_guess[region]
-    return replace(judged, aligned=alignment.align(reconstruction[region], truth), truth=truth)
+    truth = scan.object_guess[region] if found.present and scan.object_guess is not None else None
+    return Verdict(found.present, found.reason, found.misfit, region, truth)

@@ -1,8 +1,9 @@
 """A child for tests: takes the real child's options, does no physics, and attests as told.
 
 Run as a program (`python child.py [--lie KEY=VALUE] [--exit CODE] [--leave NAMES] ...`), or called
-through `leave` from a faked process.  Its honest attestation is true of nothing but its options;
-it serves to test the harness around a child, never as a result.
+through `leave` from a faked process.  Its honest attestation is true of nothing but its options
+and a recipe that holds nothing out; it serves to test the harness around a child, never as a
+result.
 """
 
 from __future__ import annotations
@@ -19,23 +20,25 @@ from pathlib import Path
 import numpy as np
 
 SIDE_PX = 6
+ERROR = 0.6
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    for name in ("input-npz", "output-dir"):
+    for name in ("input-npz", "output-dir", "recipe"):
         parser.add_argument(f"--{name}", type=Path)
-    for name in ("algorithm", "device", "initial-object", "halves"):
+    for name in ("device", "halves", "recipe-sha256"):
         parser.add_argument(f"--{name}")
-    for name in ("num-epochs", "batch-size", "seed"):
-        parser.add_argument(f"--{name}", type=int)
+    parser.add_argument("--seed", type=int)
     parser.add_argument("--lie", action="append", default=[])
     parser.add_argument("--exit", type=int, default=0)
     parser.add_argument("--exit-for", default="", help="SPLIT=CODE: leave nothing, end so")
     parser.add_argument("--sleep-s", type=float, default=0.0)
     parser.add_argument("--object-off", type=float, default=0.0, help="change one pixel by this")
     parser.add_argument("--leave", default="outputs,result")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    options.asked = json.loads(options.recipe.read_text())
+    return options
 
 
 def arrays_of(options: argparse.Namespace) -> dict[str, np.ndarray]:
@@ -43,7 +46,9 @@ def arrays_of(options: argparse.Namespace) -> dict[str, np.ndarray]:
     parts = ((options.seed + 3 * np.arange(2 * SIDE_PX**2)) % 7 + 1).astype(np.float32)
     parts[20] += options.object_off
     object_ = parts.view(np.complex64).reshape(SIDE_PX, SIDE_PX)
-    return {"object": object_, "loss_per_epoch": np.array(losses_of(options))}
+    losses = np.array(losses_of(options))
+    errors = ERROR * np.arange(len(losses), 0, -1)
+    return {"object": object_, "loss_per_epoch": losses, "truth_nrmse_per_epoch": errors}
 
 
 def reconstruction(options: argparse.Namespace) -> bytes:
@@ -59,8 +64,13 @@ def identity(array: np.ndarray) -> dict:
     return {"dtype": array.dtype.name, "shape": list(array.shape), "sha256": digest}
 
 
+def digest(document: dict) -> str:
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def losses_of(options: argparse.Namespace) -> list[float]:
-    return [1.0 / (epoch + 1) for epoch in range(options.num_epochs)]
+    return [1.0 / (epoch + 1) for epoch in range(options.asked["num_epochs"])]
 
 
 def misfit_of(path: Path) -> float | None:
@@ -92,21 +102,35 @@ def attestation(options: argparse.Namespace, outputs: list[dict]) -> dict:
         "frames": frames,
     }
     for name, used in (
-        ("num_epochs", options.num_epochs),
-        ("batch_size", options.batch_size),
+        ("num_epochs", options.asked["num_epochs"]),
+        ("batch_size", options.asked["batch_size"]),
         ("random_seed", options.seed),
     ):
         document["options_changed"][f"reconstructor_options.{name}"]["used"] = used
     losses = losses_of(options)
+    errors = arrays_of(options)["truth_nrmse_per_epoch"].tolist()
     misfit = misfit_of(options.input_npz)
-    document["truth"] |= {"misfit": misfit, "present": misfit is not None}
+    document["truth"] |= {"misfit": misfit, "present": misfit is not None, "nrmse": errors[-1]}
+    document["stopping"] |= {"rule": options.asked["stop"], "delivered_epoch": len(losses)}
+    document["stopping"]["truth"] = {
+        "best_epoch": len(losses),
+        "best_nrmse": errors[-1],
+        "delivered_nrmse": errors[-1],
+        "final_nrmse": errors[-1],
+        "nrmse_per_epoch": errors,
+    }
     document["truth"]["region_px"] = {"rows": [1, SIDE_PX], "columns": [0, SIDE_PX]}
     document |= {
-        "algorithm": options.algorithm,
-        "epochs_run": options.num_epochs,
-        "batch_size": options.batch_size,
+        "algorithm": options.asked["algorithm"],
+        "epochs_run": options.asked["num_epochs"],
+        "batch_size": options.asked["batch_size"],
         "seed": options.seed,
-        "initial_object": options.initial_object,
+        "initial_object": options.asked["initial_object"],
+        "recipe": {
+            **{name: options.asked[name] for name in ("name", "version", "source_sha256")},
+            "sha256": digest(options.asked),
+        },
+        "settings": options.asked["options"],
         "object_shape_px": [SIDE_PX, SIDE_PX],
         "arrays": {name: identity(array) for name, array in arrays_of(options).items()},
         "outputs": outputs,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import asdict
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -11,17 +12,10 @@ from hypothesis import strategies as st
 from harness import canonical, crosscheck, manifest, resources, schemas
 from harness.model import CellKey
 from tests.property.test_matrix_properties import ROOTS, designs, plans
+from tests.recipes import settings_by
 
 WHERE = "reconstruction_manifest.json"
-SETTINGS = {
-    "algorithm": "LSQML",
-    "num_epochs": 2,
-    "batch_size": 96,
-    "seed": 0,
-    "device": "auto",
-    "initial_object": "flat",
-    "halves": "none",
-}
+SETTINGS = asdict(settings_by(num_epochs=2))
 
 
 def inside(path):
@@ -117,7 +111,7 @@ def test_a_changed_input_or_setting_no_longer_fits_the_plan_s_digest(case, data)
     design, document, skips = copy.deepcopy(case)
     assume(document["jobs"])
     if data.draw(st.booleans()):
-        document["settings"]["num_epochs"] += 1
+        document["settings"]["recipe"]["num_epochs"] += 1
     else:
         data.draw(st.sampled_from(document["jobs"]))["input_sha256"] = "0" * 64
     assert "manifest.plan-digest" in rules(document, skips, design)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from harness import matrix, studyfile
 from harness.design import View
 from harness.errors import UsageError
-from harness.model import CellKey, ReconstructionSettings
+from harness.model import CellKey
+from tests.recipes import settings_by
 
 DESIGN = studyfile.load()
 ROOTS = matrix.Roots(PurePosixPath("c"), PurePosixPath("d"), PurePosixPath("out"))
@@ -47,14 +48,12 @@ def plans(draw):
     design = draw(designs())
     filters = matrix.check_filters(design, draw(requests(design)))
     absent = draw(st.sets(st.sampled_from(matrix.cells(design))))
-    paths = {
-        matrix.make_job(design, key, ROOTS, ReconstructionSettings()).input_npz for key in absent
-    }
+    paths = {matrix.make_job(design, key, ROOTS, settings_by()).input_npz for key in absent}
     plan = matrix.plan(
         design,
         ROOTS,
         filters=filters,
-        settings=ReconstructionSettings(),
+        settings=settings_by(),
         exists=lambda path: str(path) not in paths,
     )
     return design, filters, plan
@@ -112,7 +111,7 @@ def test_a_value_is_known_or_refused_with_what_is_valid(name, value):
 
 def test_no_two_cells_share_an_output_and_names_are_as_the_study_s_users_know_them():
     cells = matrix.cells(DESIGN)
-    jobs = [matrix.make_job(DESIGN, key, ROOTS, ReconstructionSettings()) for key in cells]
+    jobs = [matrix.make_job(DESIGN, key, ROOTS, settings_by()) for key in cells]
     assert len({job.output_dir for job in jobs}) == 18
     assert len({job.input_npz for job in jobs}) == 18
     first = matrix.make_job(DESIGN, CellKey(1000, "baseline", "test"), ROOTS, jobs[0].settings)

@@ -15,7 +15,8 @@ import pytest
 
 from harness import execution, matrix, reconstruction
 from harness.errors import InputInvalid, JobFailed
-from harness.model import CellKey, ReconstructionSettings
+from harness.model import CellKey
+from tests.recipes import settings_by
 
 OTHER_BYTES = {"path": "reconstruction.npz", "bytes": 1, "sha256": "0" * 64}
 
@@ -38,7 +39,8 @@ def test_cli_executes_selected_jobs(made_inputs, tmp_path, program, monkeypatch,
         execution, "child_argv", lambda job: real_argv(replace(job, program=stand_in))
     )
     root = tmp_path / "artifacts"
-    words = ("--dose", "1000", "--view", "dense", "--num-epochs", "2")
+    # The child that stands in holds nothing out.
+    words = ("--dose", "1000", "--view", "dense", "--recipe", "seed", "--num-epochs", "2")
     dry = tmp_path / "dry"
     assert reconstruction.main(command(made_inputs, dry, *words, "--dry-run")) == 0
 
@@ -117,7 +119,7 @@ def make_job(inputs, tmp_path, program):
         input_npz=str(source),
         output_dir=str(output),
         log_path=str(output / "ptychi.log"),
-        settings=ReconstructionSettings(num_epochs=2),
+        settings=settings_by(num_epochs=2),
         input_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
         program=program,
     )
@@ -212,9 +214,9 @@ def test_a_ptychi_child_that_exits_0_and_did_something_else_is_a_failed_job(
     key = CellKey(1000, "dense", "train")
     roots = matrix.Roots(made_inputs / "phase_c", made_inputs / "phase_d", tmp_path / "artifacts")
     filters = {"dose": ("1000",), "view": ("dense",), "split": ("train",)}
-    settings = ReconstructionSettings(num_epochs=2)
+    asked = settings_by(num_epochs=2)
     request = execution.Request(
-        design, roots, matrix.check_filters(design, filters), settings, program=program(*words)
+        design, roots, matrix.check_filters(design, filters), asked, program=program(*words)
     )
 
     assert execution.execute(request) == 1

@@ -33,6 +33,8 @@ TARGETS = {
         "anchor",
         "reproduce",
         "reconstruct",
+        "import",
+        "export",
         "blocked",
         "hubs",
     ),
@@ -203,6 +205,46 @@ def test_reconstruct_takes_the_file_as_one_word_and_the_settings_as_they_are(tre
     done = run(tree, "make", "reconstruct", check=False)
     assert done.returncode == 2
     assert "make reconstruct FILE=PATH" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("argv", "arguments"),
+    [
+        (("import", "FILE=a $(b).cxi", "OUT=c d"), ["import", "--out=c d", "--", "a $(b).cxi"]),
+        (
+            ("import", "FILE=a", "OUT=b", "OPTIONS=--flip y  --probe *;echo $(id)"),
+            ["import", "--out=b", "--flip", "y", "--probe", "*;echo", "$(id)", "--", "a"],
+        ),
+        (
+            ("export", "HUB=a b", "JOB=c d", "TO=cxi", "OUT=e f"),
+            ["export", "--to=cxi", "--out=e f", "--job=c d", "--", "a b"],
+        ),
+        (
+            ("export", "HUB=a", "TO=cxi", "OUT=b", "OPTIONS=--energy-ev 8800"),
+            ["export", "--to=cxi", "--out=b", "--energy-ev", "8800", "--", "a"],
+        ),
+    ],
+)
+def test_import_and_export_take_their_words_as_they_are(tree, argv, arguments):
+    run(tree, "make", *argv)
+    assert calls(tree) == [[".venv-light/bin/python", "-m", "harness", *arguments]]
+
+
+@pytest.mark.parametrize(
+    ("argv", "usage"),
+    [
+        (("import", "FILE=a"), "make import FILE=PATH OUT=NPZ"),
+        (("import", "OUT=a"), "make import FILE=PATH OUT=NPZ"),
+        (("export", "HUB=a", "TO=cxi"), "make export HUB=PATH TO=cxi OUT=PATH"),
+        (("export", "HUB=a", "OUT=b"), "make export HUB=PATH TO=cxi OUT=PATH"),
+        (("export", "TO=cxi", "OUT=b"), "make export HUB=PATH"),
+    ],
+)
+def test_import_and_export_say_what_they_need(tree, argv, usage):
+    done = run(tree, "make", *argv, check=False)
+    assert done.returncode == 2
+    assert usage in done.stderr
+    assert calls(tree) == []
 
 
 @pytest.mark.parametrize("target", ["verify", "anchor", "blocked", "reproduce"])

@@ -40,17 +40,32 @@ def write(path, arrays):
 # Arguments
 
 
-def test_the_defaults_are_the_fair_baseline():
+def test_the_recipe_decides_what_the_command_leaves_open():
     request = arguments.parse(NEEDED)
     assert request == arguments.Request(
-        "in.npz", "out", "LSQML", 100, 96, 0, "auto", "flat", threads=1
+        "in.npz", "out", "default", None, None, None, None, None, None, 0, "auto", threads=1
     )
+    assert request.in_place_of_the_recipe == {}
+
+
+def test_what_the_command_sets_stands_in_place_of_the_recipe():
+    words = ["--num-epochs", "3", "--batch-size", "8", "--initial-object", "guess"]
+    request = arguments.parse([*NEEDED, *words, "--stop", "final", "--probe", "guess"])
+    assert request.in_place_of_the_recipe == {
+        "num_epochs": 3,
+        "batch_size": 8,
+        "initial_object": "guess",
+        "stop": "final",
+    }
 
 
 @pytest.mark.parametrize(
     ("words", "clue"),
     [
-        (["--algorithm", "ePIE"], "this program runs LSQML"),
+        (["--algorithm", "ePIE"], "unrecognized arguments: --algorithm ePIE"),
+        (["--recipe", "best"], "recipe 'best' is unknown; known: default, seed"),
+        (["--stop", "early"], "heldout"),
+        (["--probe", "known"], "given"),
         (["--num-epochs", "0"], "at least 1"),
         (["--num-epochs", "1000; rm -rf /"], "not a whole number"),
         (["--num-epochs", "٣"], "not a whole number"),
@@ -124,7 +139,7 @@ def test_without_an_objectguess_the_object_just_holds_every_patch(tmp_path, arra
     del arrays["objectGuess"]
     scan = intake.read(write(tmp_path / "scan.npz", arrays))
     assert scan.object_shape == tuple(
-        int(arrays[name].max()) + N // 2 for name in ("ycoords", "xcoords")
+        int(arrays[name].max()) + N // 2 + 1 for name in ("ycoords", "xcoords")
     )
     assert (scan.corners >= 0).all()
     with pytest.raises(InputInvalid, match="there is no objectGuess"):
@@ -166,13 +181,14 @@ def test_an_objectguess_is_the_truth_only_if_it_predicts_the_frames(tmp_path, ar
     noisy = np.random.default_rng(1).poisson(arrays["diffraction"].astype(float) ** 2)
     arrays["diffraction"] = np.sqrt(noisy).astype("float32")
     scan = intake.read(write(tmp_path / "scan.npz", arrays))
-    verdict = truth.judge(scan, arrays["objectGuess"])
+    verdict = truth.find(scan).beside(arrays["objectGuess"])
     assert verdict.present
     assert verdict.misfit == pytest.approx(1, abs=0.1)
     assert verdict.aligned.nrmse < 1e-6
 
     arrays["objectGuess"] = np.roll(arrays["objectGuess"], 1, axis=0)
-    verdict = truth.judge(intake.read(write(tmp_path / "moved.npz", arrays)), np.ones(SHAPE))
+    moved = intake.read(write(tmp_path / "moved.npz", arrays))
+    verdict = truth.find(moved).beside(np.ones(SHAPE))
     assert not verdict.present
     assert verdict.misfit > 1.2
     assert verdict.as_record()["nrmse"] is None
@@ -180,7 +196,7 @@ def test_an_objectguess_is_the_truth_only_if_it_predicts_the_frames(tmp_path, ar
 
 def test_an_object_that_is_not_finite_has_no_error(tmp_path, arrays):
     scan = intake.read(write(tmp_path / "scan.npz", arrays))
-    record = truth.judge(scan, np.full(SHAPE, np.nan, dtype=complex)).as_record()
+    record = truth.find(scan).beside(np.full(SHAPE, np.nan, dtype=complex)).as_record()
     assert (record["present"], record["nrmse"], record["removed"]) == (True, None, None)
 
 

@@ -60,13 +60,14 @@ def test_a_patch_past_any_edge_is_refused_by_number_and_place(y, x):
 
 
 @given(st.lists(st.tuples(st.floats(4, 60), st.floats(4, 60)), min_size=1))
-def test_the_smallest_object_holds_every_patch_and_less_would_not(centres):
+def test_the_smallest_object_holds_every_patch_with_a_pixel_to_spare_and_no_more(centres):
     y, x = np.array(centres).T
     rows, columns = geometry.smallest_object_shape(x, y, 8)
-    forward.patch_corners(x, y, 8, (rows, columns))
-    for smaller in ((rows - 1, columns), (rows, columns - 1)):
+    # Half a pixel on, patches still lie inside, wherever their parts of a pixel are rounded to.
+    forward.patch_corners(x + 0.5, y + 0.5, 8, (rows, columns))
+    for smaller in ((rows - 2, columns), (rows, columns - 2)):
         with pytest.raises(InputInvalid, match="see beyond the object"):
-            forward.patch_corners(x, y, 8, smaller)
+            forward.patch_corners(np.ceil(x), np.ceil(y), 8, smaller)
 
 
 # Illumination and region

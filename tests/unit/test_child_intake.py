@@ -14,7 +14,8 @@ import pytest
 
 from harness import halves, provenance, resources, schemas
 from harness.errors import EXIT_INPUT, EXIT_USAGE, UsageError
-from harness.jobs import arguments, attest, intake, outputs, ptychi_lsqml, truth
+from harness.jobs import arguments, attest, epochs, intake, outputs, ptychi_lsqml, truth
+from tests.recipes import settings_by
 from tests.small_scan import FRAME_PX, OBJECT, POSITIONS_PX, noiseless
 
 FLAT = np.ones_like(OBJECT, dtype="complex64")
@@ -117,7 +118,7 @@ BAD = {
     "1 of 30 frames see beyond the object: frame 7 begins at row 1e+300": lambda a: a[
         "ycoords"
     ].__setitem__(7, 1e300),
-    "the object would be 10000016 x": lambda a: (
+    "the object would be 10000017 x": lambda a: (
         a.pop("objectGuess"),
         a["ycoords"].__setitem__(7, 1e7),
     ),
@@ -276,9 +277,11 @@ def run_that_failed():
         epochs_run=2,
         batch_size=96,
         seed=5,
+        recipe=settings_by().recipe,
+        settings={"reconstructor_options.noise_model": "gaussian"},
         options={"reconstructor_options.num_epochs": (100, 2)},
         initial_object="flat",
-        losses=(0.5, float("nan")),
+        history=failed(),
         object_=FLAT,
         probe=PROBE[None],
         positions_x_px=POSITIONS_PX[:, 1],
@@ -287,16 +290,28 @@ def run_that_failed():
         device="cpu",
         device_name="a processor",
         threads=1,
+        determinism=dict.fromkeys(("bitwise", *CONDITIONS), True),
+        held_out=None,
+        final_probe=PROBE[None],
         warnings=("UserWarning: slow",),
-        failure="the loss is nan at epoch 2",
     )
+
+
+CONDITIONS = ("one_thread", "deterministic_algorithms", "seeded", "on_cpu")
+
+
+def failed():
+    """Return the history of a run whose second loss was NaN."""
+    last = epochs.State(2, FLAT, PROBE[None])
+    failure = "the loss is nan at epoch 2"
+    return epochs.History([0.5, float("nan")], [], [0.9], final=last, failure=failure)
 
 
 def test_a_run_that_failed_leaves_its_arrays_and_a_record_that_says_so(tmp_path, scan, monkeypatch):
     monkeypatch.setattr(provenance, "versions", lambda: dict.fromkeys(attest.VERSIONS, "1.0"))
     clock, run = attest.Clock.start(), run_that_failed()
     folder = outputs.fresh_folder(str(tmp_path / "out"))
-    verdict = truth.judge(scan, run.object_)
+    verdict = truth.find(scan).beside(run.object_)
     quality = attest.quality_of(run, scan, verdict)
     entries = outputs.write_results(folder, run, scan, verdict, quality)
 
@@ -312,6 +327,7 @@ def test_a_run_that_failed_leaves_its_arrays_and_a_record_that_says_so(tmp_path,
         np.testing.assert_array_equal(left["object"], run.object_)
         np.testing.assert_array_equal(left["probe"], run.probe)
         np.testing.assert_array_equal(left["loss_per_epoch"], run.losses)
+        np.testing.assert_array_equal(left["truth_nrmse_per_epoch"], [0.9])
         np.testing.assert_array_equal(left["positions_x_px"], run.positions_x_px)
         np.testing.assert_array_equal(left["positions_y_px"], run.positions_y_px)
 
@@ -323,6 +339,8 @@ def test_a_run_that_failed_leaves_its_arrays_and_a_record_that_says_so(tmp_path,
     assert schemas.check(read, schema, name="attestation", where="result.json") == ()
     assert (read["status"], read["failure"]) == ("failed", run.failure)
     assert read["loss"] == {"first": 0.5, "last": None, "per_epoch": [0.5, None]}
+    assert read["stopping"] is None
+    assert read["recipe"]["name"] == "seed"
     assert read["algorithm"] == "LSQML"
     assert read["device"] == {"requested": "cpu", "used": "cpu", "name": "a processor"}
     assert read["input"]["sha256"] == scan.sha256
@@ -341,7 +359,7 @@ def test_halves_of_the_frames_are_kept_with_the_arrays_and_measured(scan):
     names = ("object_half_a", "object_half_b")
     for name, object_ in zip(names, objects, strict=True):
         np.testing.assert_array_equal(run.arrays()[name], object_)
-    quality = attest.quality_of(run, scan, truth.judge(scan, run.object_))
+    quality = attest.quality_of(run, scan, truth.find(scan).beside(run.object_))
     assert quality["between_halves"] == halves.measure(run.arrays(), scan.pixel_size_m)
     assert sum(quality["between_halves"]["frames"]) == len(POSITIONS_PX)
     plain = attest.quality_of(run_that_failed(), scan, truth.judge(scan, run.object_))
@@ -361,7 +379,7 @@ def test_a_part_of_a_scan_has_its_frames_and_the_whole_object(scan):
 
 def test_results_are_never_written_over_results(tmp_path, scan):
     run = run_that_failed()
-    verdict = truth.judge(scan, run.object_)
+    verdict = truth.find(scan).beside(run.object_)
     quality = attest.quality_of(run, scan, verdict)
     (tmp_path / "reconstruction.npz").write_text("old")
     with pytest.raises(UsageError, match=r"reconstruction\.npz"):

@@ -10,8 +10,8 @@ import pytest
 
 from harness import execution, layout, matrix, model, reconstruction
 from harness.errors import InputInvalid, NothingSelected, UsageError
-from harness.model import ReconstructionSettings
 from tests import small_tree
+from tests.recipes import settings_by
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def make_request(design, made_inputs, tmp_path, program):
             design,
             roots,
             matrix.check_filters(design, chosen),
-            ReconstructionSettings(num_epochs=2),
+            settings_by(num_epochs=2),
             program=program(*words),
             **changes,
         )
@@ -73,7 +73,8 @@ def test_without_the_child_s_packages_a_real_run_is_refused_before_it_writes(
 ):
     monkeypatch.setattr(model, "CHILD_NEEDS", ("numpy", "no_such_package", "nor_this"))
     roots = matrix.Roots(made_inputs / "phase_c", made_inputs / "phase_d", tmp_path / "out")
-    request = execution.Request(design, roots, matrix.check_filters(design, {}))
+    filters = matrix.check_filters(design, {})
+    request = execution.Request(design, roots, filters, settings_by())
     with pytest.raises(InputInvalid) as caught:
         execution.execute(request)
     said = f"POLICY-001: no no_such_package, nor_this in {sys.executable}"
@@ -158,7 +159,7 @@ def test_nothing_selected_still_leaves_manifest_and_skips(make_request, tmp_path
 
 def test_a_dry_run_of_the_api_starts_nothing(design, made_inputs, tmp_path, program):
     roots = matrix.Roots(made_inputs / "phase_c", made_inputs / "phase_d", tmp_path / "out")
-    job = matrix.make_job(design, matrix.cells(design)[0], roots, ReconstructionSettings())
+    job = matrix.make_job(design, matrix.cells(design)[0], roots, settings_by())
     assert reconstruction.run_ptychi_job(job) is None
     assert not (tmp_path / "out").exists()
 

@@ -8,7 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
-from harness import cli, exporting, layout, measured
+from harness import cli, exporting, layout, scans
+from harness.jobs import geometry
 from tests import foreign_files as made
 from tests import small_tree
 
@@ -31,7 +32,7 @@ def reconstruction(**changes) -> exporting.Reconstruction:
             "loss_per_epoch": np.array([0.5, 0.25]),
         },
         "counts": np.square(made.SCAN["diffraction"].astype(np.float64)),
-        "geometry": measured.Geometry(made.PIXEL_M, made.ENERGY_EV, made.DISTANCE_M),
+        "geometry": scans.Geometry(made.PIXEL_M, made.ENERGY_EV, made.DISTANCE_M),
     }
     return exporting.Reconstruction(**(facts | changes))
 
@@ -100,6 +101,24 @@ def test_what_is_exported_is_imported_as_the_same_scan(tmp_path):
                 np.testing.assert_allclose(found["xcoords"], made.SCAN["xcoords"])
 
 
+def test_positions_between_pixels_come_back_with_the_object_sized_by_them(tmp_path):
+    x, y = (np.array([16.4, 40.3, 30.0]) + 1, np.array([16.2, 20.4, 50.45]) + 1)
+    shape = geometry.smallest_object_shape(x, y, 32)
+    changed = {"object": np.ones(shape, "c8"), "positions_x_px": x, "positions_y_px": y}
+    arrays = dict(reconstruction().arrays) | changed
+    counts = reconstruction().counts[:3]
+    done = reconstruction(arrays=arrays, counts=counts)
+    cxi, product = tmp_path / "scan.cxi", tmp_path / "product.h5"
+    cxi.write_bytes(exporting.as_cxi(done))
+    product.write_bytes(exporting.as_ptychodus(done))
+    out = tmp_path / "out.npz"
+    words = ["import", str(product), "--diffraction", str(cxi), "--out", str(out)]
+    assert cli.main(words) == 0
+    with np.load(out) as found:
+        assert found["objectGuess"].shape == shape
+        np.testing.assert_allclose(found["xcoords"], x)
+
+
 def test_frames_that_are_no_counts_are_not_rounded():
     counts = np.square(made.SCAN["diffraction"].astype(np.float64)) * 0.37
     with h5py.File(io.BytesIO(exporting.as_cxi(reconstruction(counts=counts)))) as file:
@@ -143,8 +162,8 @@ def test_lengths_that_nobody_knows_are_not_made_up(tmp_path, capsys, source):
 
 def test_lengths_come_from_the_metadata_of_the_input(tmp_path):
     metadata = {"pixel_size_m": 1e-8, "photon_energy_ev": 8800.0, "detector_distance_m": 2.0}
-    assert exporting.geometry(measured.Geometry(), metadata) == measured.Geometry(1e-8, 8800.0, 2.0)
-    told = measured.Geometry(pixel_size_m=2e-8)
+    assert exporting.geometry(scans.Geometry(), metadata) == scans.Geometry(1e-8, 8800.0, 2.0)
+    told = scans.Geometry(pixel_size_m=2e-8)
     assert exporting.geometry(told, metadata).pixel_size_m == 2e-8
 
 

@@ -10,9 +10,10 @@ import pytest
 from harness import matrix, studyfile
 from harness.design import View
 from harness.errors import UsageError
-from harness.model import CellKey, ReconstructionJob, ReconstructionSettings, Skip
+from harness.model import CellKey, ReconstructionJob, Skip
+from tests.recipes import settings_by
 
-SETTINGS = ReconstructionSettings(num_epochs=3)
+SETTINGS = settings_by(num_epochs=3)
 ROOTS = matrix.Roots(PurePosixPath("c"), PurePosixPath("d"), PurePosixPath("out"))
 NO_FILTERS = dict.fromkeys(matrix.FILTER_NAMES, ())
 WHOLE, THIN = View("whole", "C", 2), View("thin", "D", 1, 0.5)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import arrays, npz, rules
+from harness import arrays, contract, npz, rules
 from harness.resources import schema
 from tests import npz_files
 
@@ -164,6 +164,14 @@ def test_squares_too_large_for_a_float_give_null_statistics(tmp_path):
     statistics = read(npz_files.save(tmp_path / "x.npz", whole)).description["statistics"]
     assert statistics["mean_photons_per_frame"] is None
     assert statistics["photons_relative_sd"] is None
+
+
+@pytest.mark.parametrize("shape", [(0, 32, 32), (1, 0, 32), (3, 0, 0), (1, 0, 32, 32)])
+def test_an_array_without_elements_is_described(tmp_path, shape):
+    whole = npz_files.scan_arrays() | {"diffraction": np.zeros(shape, np.float32)}
+    reading = read(npz_files.save(tmp_path / "x.npz", whole))
+    assert reading.description["arrays"]["diffraction"]["shape"] == list(shape)
+    assert contract.check(reading.description, schema=schema("npz_input"))
 
 
 def test_frames_without_light_are_counted(tmp_path):

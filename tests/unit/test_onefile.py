@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tomllib
 
 import numpy as np
@@ -33,7 +34,9 @@ def reconstructed(sound_tree, tmp_path_factory, scan):
     root = small_tree.copy(sound_tree, tmp_path_factory.mktemp("one") / "tree")
     done = small_tree.run(root, "harness", "reconstruct", scan, "--num-epochs", "2")
     assert done.returncode == 0, done.stdout + done.stderr
-    return root, next(root.glob("plans/active/MEASURED-star-*/reports/*/reconstruction"))
+    hub = next(root.glob("plans/active/MEASURED-star-*/reports/*/reconstruction"))
+    (root / "said.txt").write_text(done.stdout)
+    return root, hub
 
 
 def test_the_study_of_a_file_has_one_cell_and_cites_the_file(scan, design):
@@ -91,6 +94,23 @@ def test_verify_with_the_input_asks_for_the_dose_and_not_for_spacing(reconstruct
     assert how["disjoint"]["reason"].startswith("not asked")
 
 
+def test_reconstruct_says_how_its_hub_is_read_and_checked(reconstructed):
+    root, hub = reconstructed
+    read_it, check_it, take_out = (root / "said.txt").read_text().splitlines()[-3:]
+    assert (root / read_it.removeprefix("read it: ")).is_file()
+    words = shlex.split(check_it.partition("python -m ")[2])
+    done = small_tree.run(root, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "claim dose: 1 recomputed" in done.stdout
+    assert f"export {hub.relative_to(root)} --to cxi" in take_out
+
+
+def test_the_commands_that_repeat_it_name_the_study_once(reconstructed):
+    _, hub = reconstructed
+    lines = (hub / layout.SUMMARY).read_text().splitlines()
+    assert [line.count("--study") for line in lines if "nox -s" in line] == [1]
+
+
 def test_the_hub_is_reproduced_from_its_own_record(reconstructed, tmp_path):
     root, hub = reconstructed
     done = small_tree.run(root, "harness", "reproduce", hub)
@@ -124,6 +144,18 @@ def test_a_file_that_breaks_the_contract_makes_no_study(sound_tree, tmp_path, sc
     assert done.returncode == 3
     assert "npz.equal-n" in done.stderr
     assert not list(root.glob("plans/active/MEASURED*"))
+
+
+def test_a_file_with_hardly_a_photon_makes_no_study(scan, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with np.load(scan) as archive:
+        arrays = dict(archive)
+    light = np.square(arrays["diffraction"].astype(np.float64)).sum() / len(arrays["xcoords"])
+    arrays["diffraction"] *= np.float32(np.sqrt(9.9 / light))
+    np.savez(tmp_path / "dim.npz", **arrays)
+    with pytest.raises(InputInvalid, match=r"9\.9 photons a frame on average, at least 10"):
+        onefile.write_study(tmp_path / "dim.npz", lambda line: None)
+    assert not (tmp_path / "plans").exists()
 
 
 def test_another_file_is_not_put_in_the_place_of_the_study_s(scan, tmp_path, design, monkeypatch):

@@ -63,7 +63,10 @@ def deviations(planned, change):
     [
         (lambda d: None, []),
         (lambda d: d["jobs"].pop(), []),
-        (lambda d: d["settings"].update(num_epochs=9), ["/settings/num_epochs"]),
+        (
+            lambda d: d["settings"]["recipe"].update(num_epochs=9),
+            ["/settings/recipe/num_epochs"],
+        ),
         (lambda d: d.update(initiative="OTHER"), ["/initiative"]),
         (
             lambda d: d["jobs"][0].update(input_sha256="0" * 64),
@@ -82,12 +85,14 @@ def test_a_run_may_do_less_than_its_plan_and_nothing_else(planned, change, point
 
 def test_only_what_differs_of_the_settings_is_said(planned):
     document = copy.deepcopy(planned)
-    document["settings"].update(num_epochs=9, device=None)
+    document["settings"]["recipe"].update(num_epochs=9)
+    document["settings"].update(device=None)
     found = plan.deviations(planned, document, where=OWN)
-    epochs, device = planned["settings"]["num_epochs"], planned["settings"]["device"]
+    settings = planned["settings"]
+    epochs, device = settings["recipe"]["num_epochs"], settings["device"]
     assert [(item.pointer, item.expected, item.found) for item in found] == [
         ("/settings/device", device, "nothing"),
-        ("/settings/num_epochs", str(epochs), "9"),
+        ("/settings/recipe/num_epochs", str(epochs), "9"),
     ]
 
 
@@ -121,7 +126,7 @@ def test_a_real_run_without_a_dry_run_makes_its_plan_first(planned_hub):
 @pytest.mark.parametrize(
     ("words", "pointer"),
     [
-        (("--num-epochs=3",), "/settings/num_epochs"),
+        (("--num-epochs=3",), "/settings/recipe/num_epochs"),
         (("--num-epochs=2", "--view=baseline"), "dense"),
     ],
 )
@@ -168,7 +173,7 @@ def replan(root, path):
     """Change the settings of a plan, with a plan digest that fits them."""
 
     def change(document):
-        document["settings"]["num_epochs"] = 77
+        document["settings"]["recipe"]["num_epochs"] = 77
         document["plan_sha256"] = manifest.plan_digest(document["jobs"], document["settings"])
 
     edit(root, path, change)

@@ -275,11 +275,12 @@ def test_the_generators_digest_covers_each_of_its_modules(tmp_path, monkeypatch)
     seen = {prepare.generator_sha256()}
     changed = tmp_path / "changed.py"
     changed.write_text("other = True\n")
-    for module in (base, layout, prepare.optics, positions, prepare.simulate):
+    modules = (base, design, layout, positions, prepare.input_files, prepare.optics)
+    for module in (*modules, prepare.simulate, prepare.view_selection):
         with monkeypatch.context() as patch:
             patch.setattr(module, "__file__", str(changed))
             seen.add(prepare.generator_sha256())
-    assert len(seen) == 6
+    assert len(seen) == 9
 
 
 def a_changed_byte(path):
@@ -413,7 +414,7 @@ def test_inputs_of_each_base_have_a_folder_of_their_own(study, tmp_path):
 
 def test_two_who_prepare_the_same_inputs_make_them_once(study, tmp_path, monkeypatch):
     root = tmp_path / "root"
-    whole_make, began, waits = prepare._make, threading.Event(), threading.Event()
+    whole_make, began, waits = prepare.input_files.write, threading.Event(), threading.Event()
     answers, said = [], []
 
     def make_slowly(*words):
@@ -425,7 +426,7 @@ def test_two_who_prepare_the_same_inputs_make_them_once(study, tmp_path, monkeyp
         said.append(line)
         waits.set()
 
-    monkeypatch.setattr(prepare, "_make", make_slowly)
+    monkeypatch.setattr(prepare.input_files, "write", make_slowly)
     first = threading.Thread(target=lambda: answers.append(make(study, root)))
     first.start()
     assert began.wait(20)
@@ -549,7 +550,7 @@ def test_a_base_that_does_not_exist_is_refused_with_its_path(study, tmp_path):
 def test_the_default_preset_makes_every_view_mean_something(study):
     preset = study.presets["default"]
     scene = base.embedded(preset, study.seeds)
-    selections, left_out = prepare._select(study, scene)
+    selections, left_out = prepare.view_selection.select(study, scene)
     found = {(chosen.split, chosen.view.name): chosen.facts for chosen in selections}
     assert not left_out
     assert len(scene.positions_px) == preset.position_count

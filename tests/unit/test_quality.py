@@ -35,6 +35,14 @@ def test_the_truth_itself_has_no_error_and_predicts_its_frames():
     assert 0 < block["without_truth"]["r_factor"] < largest
 
 
+def test_coverage_is_told_of_the_scan_whatever_was_made_of_it():
+    right, wrong = (measured(object_)["coverage"] for object_ in (OBJECT, np.abs(OBJECT)))
+    assert right == wrong
+    assert right["reconstructible"] is True
+    few = quality.Frames(FRAMES.counts[:2], FRAMES.probe, FRAMES.corners[[0, -1]], None)
+    assert measured(OBJECT, few)["coverage"]["reconstructible"] is False
+
+
 def test_a_wrong_object_is_worse_with_a_truth_and_without():
     right, wrong = measured(OBJECT), measured(np.abs(OBJECT))
     assert wrong["against_truth"]["phase_rmse_rad"] > 0.1

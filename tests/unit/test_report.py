@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import layout, report
+from harness import job_tables, layout, report
 
 
 def stage(name, preset="smoke", base=None, base_sha256=None, options=(), study=None):
@@ -91,7 +91,7 @@ def quality(name, **changed):
     attestation = json.loads((EXAMPLES / f"{name}.json").read_text())
     if "metrics" in attestation:
         attestation["metrics"] |= changed
-    return list(report.quality({"a/result.json": json.dumps(attestation).encode()}.get, [JOB]))
+    return list(job_tables.quality({"a/result.json": json.dumps(attestation).encode()}.get, [JOB]))
 
 
 def test_a_summary_sets_error_beside_photon_limit():
@@ -119,13 +119,22 @@ def test_a_summary_tells_how_far_two_halves_of_the_frames_agree():
 def test_a_summary_tells_the_fit_of_a_job_without_a_truth():
     _, table, *_ = quality("succeeded-with-halves", against_truth=None, photon_limit=None)
     row = table.splitlines()[-1]
-    assert "| 1000 | dense | train | - | - | - | - | - | - | - | 0.01" in row
+    assert "| 1000 | dense | train | yes (0.98) | - | - | - | - | - | - | - | 0.01" in row
+
+
+def test_a_summary_says_of_a_scan_seen_once_that_it_cannot_be_reconstructed():
+    seen = {"reconstructible": False, "share_seen_twice": 0.006}
+    words, table, *_ = quality("succeeded-with-halves", coverage=seen)
+    assert "is no result" in words
+    assert "| 1000 | dense | train | **no** (0.01) | 0.070" in table.splitlines()[-1]
 
 
 def test_a_summary_has_no_table_of_quality_where_none_is_attested():
     assert quality("failed-with-nan-loss") == []
-    assert list(report.quality({}.get, [JOB])) == []
+    assert list(job_tables.quality({}.get, [JOB])) == []
 
 
 def test_a_summary_does_not_read_what_a_job_that_failed_left():
-    assert list(report.quality({"a/result.json": b"NaN"}.get, [JOB | {"status": "failed"}])) == []
+    assert (
+        list(job_tables.quality({"a/result.json": b"NaN"}.get, [JOB | {"status": "failed"}])) == []
+    )

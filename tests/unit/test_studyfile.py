@@ -39,7 +39,6 @@ def findings(path):
     [
         ("[1000, 10000, 100000]", "[1000, 10000, 1e5]", "/doses_photons/2", 100000),
         ("neighbor_count = 7", "neighbor_count = 7.0", "/neighbor_count", 7),
-        ("num_epochs = 100\n", "num_epochs = 1e2\n", "/reconstruction/num_epochs", 100),
         ("noise = 20251106", "noise = 20251106.0", "/seeds/noise", 20251106),
         ("frame_px = 32\n", "frame_px = 32.0\n", "/presets/smoke/frame_px", 32),
     ],

@@ -116,6 +116,14 @@ def test_prepare_and_new_hub_write_where_they_stand(sound_tree, tmp_path, monkey
     monkeypatch.chdir(tree)
     assert cli.main(["prepare", "--preset", "smoke"]) == 0
     assert "inputs unchanged: 18 files" in capsys.readouterr().out
+    assert cli.main(["prepare", "--preset", "smoke", "--format", "json"]) == 0
+    answer = capsys.readouterr()
+    document = json.loads(answer.out)
+    assert (document["error"], document["made"]) == (None, False)
+    assert document["inputs"] == json.loads((tree / document["root"] / "inputs.json").read_text())
+    assert "inputs unchanged" in answer.err
+    assert cli.main(["prepare", "--preset", "none", "--format", "json"]) == 2
+    assert "'none' is not in the study" in json.loads(capsys.readouterr().out)["error"]
     assert cli.main(["new-hub"]) == 0
     assert (tree / capsys.readouterr().out.strip() / "hub.json").is_file()
 

@@ -180,7 +180,7 @@ def reorder_results(root):
 
 
 def change_settings(root):
-    edit(root, MANIFEST, lambda document: document["settings"].update(num_epochs=1000))
+    edit(root, MANIFEST, lambda document: document["settings"]["recipe"].update(num_epochs=1000))
 
 
 def hide_a_job(root):

@@ -1,0 +1,71 @@
+"""Both recipes on the same inputs, one core each: errors, epochs, photon limit and time.
+
+    .venv/bin/python -m bench.quality [--base PATH] [--recipe FILE] --out docs/quality/NAME
+
+Prints the table of all cells and writes NAME.md and NAME.png.  Reconstructions are kept under
+tmp/bench and run again only where the recipe, the input or the seed is another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench import quality_plot, quality_table, trial
+from bench.quality_table import Cell
+from bench.timing import REPOSITORY
+from harness import layout, matrix, prepare, provenance, reconstructible, studyfile
+from harness.jobs import intake
+from harness.reconstructible import Coverage
+
+KEPT = REPOSITORY / "tmp" / "bench"
+SEED, DEFAULT = "seed", "default"
+
+
+def main() -> None:
+    trial.on_one_core("bench.quality")
+    parser = argparse.ArgumentParser(prog="python -m bench.quality", description=__doc__)
+    parser.add_argument("--base", type=Path, metavar="PATH", help="scene to simulate from (NPZ)")
+    parser.add_argument("--recipe", default=DEFAULT, help="in place of default: a name or a file")
+    parser.add_argument("--out", type=Path, required=True, metavar="NAME", help="without suffix")
+    options = parser.parse_args()
+    cells = []
+    for cell in _cells(options.base, options.recipe):
+        cells.append(cell)
+        print(quality_table.said(cell), flush=True)
+    scene = "the embedded scene" if options.base is None else f"`{options.base.name}`"
+    text = quality_table.document(cells, scene, _command(options))
+    print(text)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.with_suffix(".md").write_text(text, encoding="utf-8")
+    quality_plot.draw(cells, options.out.with_suffix(".png"))
+
+
+def _cells(base: Path | None, recipe: str) -> Iterator[Cell]:
+    design = studyfile.load()
+    inputs = KEPT / "inputs" / ("embedded" if base is None else base.stem)
+    made = prepare.prepare_inputs(design, "default", inputs, base, say=len)
+    for key in matrix.cells(design):
+        roots = made.phase_c_root, made.phase_d_root
+        npz = Path(layout.input_npz(key, design.view(key.view), *roots))
+        seed = design.seeds["reconstruction"]
+        done = [trial.kept(name, npz, seed, KEPT / "trials") for name in (SEED, recipe)]
+        yield Cell(key, _coverage(npz), *done)
+
+
+def _coverage(npz: Path) -> Coverage:
+    scan = intake.read(str(npz))
+    return reconstructible.coverage(scan.probe, scan.corners, scan.object_shape)
+
+
+def _command(options: argparse.Namespace) -> str:
+    words = [] if options.base is None else ["--base", f"PATH/TO/{options.base.name}"]
+    words += [] if options.recipe == DEFAULT else ["--recipe", options.recipe]
+    out = provenance.portable(options.out)
+    return " ".join([".venv/bin/python -m bench.quality", *words, "--out", out])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

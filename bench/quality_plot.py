@@ -1,0 +1,67 @@
+"""The picture of a comparison of two recipes: error against time, and beside the photon limit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from bench.quality_table import resolvable_band
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+    from bench.quality_table import Cell
+
+COLOURS = ("tab:red", "tab:orange", "tab:blue")
+STYLES = {"seed": "--", "default": "-"}
+SPLIT = "train"
+
+
+def draw(cells: Sequence[Cell], path: Path) -> None:
+    """Write a PNG: a column a view, above the error in time, below error and limit by dose."""
+    shown = [cell for cell in cells if cell.key.split == SPLIT]
+    views = list(dict.fromkeys(cell.key.view for cell in shown))
+    figure = Figure(figsize=(4.2 * len(views), 7.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(2, len(views), sharey="row", squeeze=False)
+    for column, view in enumerate(views):
+        of_view = [cell for cell in shown if cell.key.view == view]
+        _in_time(axes[0][column], of_view)
+        _by_dose(axes[1][column], of_view)
+        lost = "" if of_view[0].coverage.enough else "\ncannot be reconstructed"
+        axes[0][column].set_title(f"{view}{lost}")
+    axes[0][0].set_ylabel("NRMSE against the truth")
+    axes[1][0].set_ylabel("phase error in the resolvable band (rad)")
+    figure.savefig(path, dpi=100, metadata={"Software": None})
+
+
+def _in_time(axes: Axes, cells: Sequence[Cell]) -> None:
+    for cell, colour in zip(cells, COLOURS, strict=False):
+        for name, style in STYLES.items():
+            trial = getattr(cell, name)
+            label = f"{name}, {cell.key.dose_photons:.0e}".replace("e+0", "e")
+            axes.loglog(trial.cpu_s, trial.nrmse, style, color=colour, label=label)
+            at = trial.chosen - 1
+            axes.loglog(trial.cpu_s[at], trial.nrmse[at], "o", color=colour, markersize=5)
+    axes.set_xlabel("processor time (s); dot: delivered")
+    axes.grid(True, which="both", alpha=0.2)
+    axes.legend(fontsize=7)
+
+
+def _by_dose(axes: Axes, cells: Sequence[Cell]) -> None:
+    for name, style in STYLES.items():
+        bands = [(cell.key.dose_photons, resolvable_band(getattr(cell, name))) for cell in cells]
+        seen = [(dose, band) for dose, band in bands if band is not None]
+        doses = [dose for dose, _ in seen]
+        errors = [band["phase_rmse_rad"] for _, band in seen]
+        limits = [band["photon_limit_phase_rad"] for _, band in seen]
+        axes.loglog(doses, errors, style, marker="o", color="black", label=f"{name}, error")
+        axes.loglog(doses, limits, style, marker="_", color="tab:green", label=f"{name}, limit")
+    axes.set_xlabel("photons a frame")
+    axes.grid(True, which="both", alpha=0.2)
+    axes.legend(fontsize=7)

@@ -1,0 +1,173 @@
+"""One reconstruction by a recipe, by the child's own steps, in this process and on one core."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import canonical, files, heldout, provenance, quality, recipefile
+from harness.jobs import arguments, epochs, intake, ptychi_lsqml, truth, work
+
+if TYPE_CHECKING:
+    from ptychi.api.task import PtychographyTask
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What each epoch of a reconstruction came to; lists of one figure an epoch.
+
+    recipe: name, version and sha256.  held_out: deviances, empty where nothing is held out.
+    nrmse: against the truth.  cpu_s: processor seconds since the first epoch began, the scoring of
+    held-out data included, that against the truth not.  failure: why it ended early, if it did.
+    metrics: of the delivered epoch, None where they were not asked for.
+    """
+
+    recipe: Mapping[str, Any]
+    held_out: Sequence[float]
+    nrmse: Sequence[float]
+    cpu_s: Sequence[float]
+    failure: str | None
+    metrics: Mapping[str, Any] | None
+
+    @property
+    def chosen(self) -> int:
+        """The epoch that held-out data choose, counted from 1; the last where none are held out."""
+        return heldout.chosen(self.held_out) if self.held_out else len(self.nrmse)
+
+    @property
+    def best(self) -> int:
+        """The epoch of the least error, counted from 1: what nobody without a truth can know."""
+        return 1 + min(range(len(self.nrmse)), key=self.nrmse.__getitem__)
+
+    def error(self, epoch: int) -> float:
+        """Return the NRMSE after an epoch, counted from 1."""
+        return self.nrmse[epoch - 1]
+
+    def seconds_to(self, error: float) -> float | None:
+        """Return the time of the epochs until the NRMSE is that small; None where it never is."""
+        pairs = zip(self.nrmse, self.cpu_s, strict=True)
+        return next((cpu_s for found, cpu_s in pairs if found <= error), None)
+
+
+class Stopwatch:
+    """Adds up the processor time of the calls that it is laid around."""
+
+    def __init__(self) -> None:
+        self.spent_s = 0.0
+
+    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a call that does the same, and is timed."""
+
+        def timed(*given: Any, **named: Any) -> Any:
+            began = time.process_time()
+            try:
+                return call(*given, **named)
+            finally:
+                self.spent_s += time.process_time() - began
+
+        return timed
+
+
+def on_one_core(module: str) -> None:
+    """Start a module again with one thread, unless it has: before numpy it would be too late."""
+    if any(os.environ.get(name) != value for name, value in provenance.THREADS.items()):
+        argv = [sys.executable, "-m", module, *sys.argv[1:]]
+        raise SystemExit(subprocess.call(argv, env=provenance.child_environment()))
+
+
+def kept(recipe: str | Path, npz: Path, seed: int, folder: Path, *, measured: bool = True) -> Trial:
+    """Return a trial, from the folder if it was made there before."""
+    asked = recipefile.load(recipe)
+    del asked["source_sha256"]
+    made_of = {"recipe": asked, "input": files.sha256_file(npz), "seed": seed}
+    path = folder / f"{canonical.digest(made_of)[:16]}.json"
+    if not path.is_file():
+        done = asdict(run(recipe, npz, seed, measured=measured))
+        files.write_json(path, done)
+    return Trial(**canonical.parse(path.read_bytes()))
+
+
+def run(recipe: str | Path, npz: Path, seed: int, *, measured: bool = False) -> Trial:
+    """Reconstruct an input; nothing is written.  recipe: a name, or a TOML or JSON file."""
+    with quiet():
+        plan, task = start(recipe, npz, seed)
+        history, cpu_s = _timed(task, plan)
+    named = {name: plan.recipe[name] for name in ("name", "version")}
+    named["sha256"] = _digest(plan.recipe)
+    metrics = _metrics(plan, history) if measured else None
+    return Trial(named, history.deviances, history.errors, cpu_s, history.failure, metrics)
+
+
+def start(
+    recipe: str | Path, npz: Path, seed: int, device: str = "cpu"
+) -> tuple[work.Work, PtychographyTask]:
+    """Return a child's plan and pty-chi's task, nothing run yet.
+
+    Raises InputInvalid where the input cannot serve or the device is not there.
+    """
+    argv = ["--input-npz", str(npz), "--output-dir", "none", "--recipe", str(recipe)]
+    request = arguments.parse([*argv, "--seed", str(seed), "--device", device])
+    scan = intake.read(request.input_npz)
+    plan = work.make(scan, ptychi_lsqml._recipe(request), request.seed, truth.find(scan))
+    return plan, ptychi_lsqml._task(request, plan)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep a child's words off the terminal."""
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
+
+
+def variant(base: str, changes: Mapping[str, Any], path: Path) -> Path:
+    """Write a recipe that replaces values of another, and return the path.
+
+    changes: by place, the names of tables and key joined by "/" (keys hold dots); "" removes one.
+    """
+    recipe = recipefile.load(base)
+    del recipe["source_sha256"]
+    for place, value in changes.items():
+        *tables, key = place.split("/")
+        inside = recipe
+        for name in tables:
+            inside = inside.setdefault(name, {})
+        if value == "":
+            inside.pop(key, None)
+        else:
+            inside[key] = value
+    path.write_bytes(canonical.to_bytes(recipe))
+    return path
+
+
+def _timed(task: PtychographyTask, plan: work.Work) -> tuple[epochs.History, list[float]]:
+    """Run all epochs, and return the time spent up to the end of each."""
+    stopwatch, ends_s = Stopwatch(), []
+    run_epoch, watch = stopwatch.around(task.run), plan.watch()
+    if watch.deviance is not None:
+        watch = replace(watch, deviance=stopwatch.around(watch.deviance))
+
+    def run_one(**named: Any) -> None:
+        ends_s.append(stopwatch.spent_s)
+        run_epoch(**named)
+
+    task.run = run_one
+    history = epochs.run(task, plan.recipe["num_epochs"], watch)
+    return history, [*ends_s[1:], stopwatch.spent_s]
+
+
+def _digest(asked: Mapping[str, Any]) -> str:
+    return canonical.digest({key: asked[key] for key in asked if key != "source_sha256"})
+
+
+def _metrics(plan: work.Work, history: epochs.History) -> Mapping[str, Any]:
+    state, scan = history.delivered or history.final, plan.scan
+    assert state is not None
+    frames = quality.Frames(scan.counts, scan.probe, scan.corners, scan.object_guess)
+    return quality.measure(frames, state.object_, plan.whole(state.probe))

@@ -1,0 +1,124 @@
+"""Run a task epoch by epoch: score each, and keep the one to deliver."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from harness import stopping
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """What a task holds after an epoch, counted from 1.
+
+    object_: complex64 (H, W).  probe: complex64 (modes, N, N), unitary, as bright as the part of
+    the data that is reconstructed from.
+    """
+
+    epoch: int
+    object_: np.ndarray
+    probe: np.ndarray
+
+
+@dataclass(slots=True)
+class History:
+    """What each epoch came to.
+
+    losses: the mean over an epoch's batches, each before its update.  deviances: held-out, empty
+    where nothing is held out.  errors: against the truth, empty where there is none.
+    states: after the epochs that may be delivered, by epoch.  final: after the last one.
+    """
+
+    losses: list[float] = field(default_factory=list)
+    deviances: list[float] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+    states: dict[int, State] = field(default_factory=dict)
+    final: State | None = None
+    failure: str | None = None
+
+    def delivered(self, rule: str) -> State:
+        """Return the state that is delivered; after a failure, the last one."""
+        if self.failure:
+            return self.final
+        return self.states[stopping.delivered_epoch(rule, self.series)]
+
+    @property
+    def series(self) -> stopping.Series:
+        """What is kept of each epoch."""
+        return stopping.Series(self.losses, self.deviances, self.errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What is looked at after each epoch.
+
+    deviance, error: of a state; None where nothing is held out, where there is no truth.
+    rule: by which an epoch is delivered, "heldout" or "final".
+    """
+
+    rule: str
+
+    deviance: Callable[[State], float] | None = None
+    error: Callable[[State], float] | None = None
+
+
+def run(task: Any, num_epochs: int, watch: Watch, of_what: str = "") -> History:
+    """Run the epochs, a line for each; a loss, array or score that is not finite ends them.
+
+    of_what: begins each line.
+    """
+    history, began = History(), time.monotonic()
+    for epoch in range(1, num_epochs + 1):
+        task.run(n_epochs=1)
+        history.losses.append(float(task.reconstructor.loss_tracker.table["loss"].iloc[-1]))
+        history.final = state_of(task, epoch)
+        history.failure = _failure(history) or _score(history, watch)
+        elapsed_s = time.monotonic() - began
+        done = f"{of_what}epoch {epoch}/{num_epochs}"
+        print(f"{done} {_words(history)} elapsed_s {elapsed_s:.2f}", flush=True)
+        if history.failure:
+            break
+    return history
+
+
+def state_of(task: Any, epoch: int) -> State:
+    """Return a copy of what the task holds: its next epoch changes the arrays in place."""
+    object_ = np.array(task.get_data_to_cpu("object", as_numpy=True)[0])
+    probe = task.get_data_to_cpu("probe", as_numpy=True)[0]
+    # pty-chi's FFT is unnormalised; files and the harness are unitary.
+    return State(epoch, object_, probe * np.float32(probe.shape[-1]))
+
+
+def _score(history: History, watch: Watch) -> str | None:
+    """Score the last state, and keep it where it is the one to deliver so far."""
+    state = history.final
+    for score, values in ((watch.error, history.errors), (watch.deviance, history.deviances)):
+        if score is not None:
+            values.append(score(state))
+            if not math.isfinite(values[-1]):
+                return f"a score is {values[-1]} at epoch {state.epoch}"
+    history.states[state.epoch] = state
+    needed = stopping.still_needed(watch.rule, history.series)
+    history.states = {epoch: history.states[epoch] for epoch in needed}
+    return None
+
+
+def _failure(history: History) -> str | None:
+    loss, state = history.losses[-1], history.final
+    if not math.isfinite(loss):
+        return f"the loss is {loss} at epoch {state.epoch}"
+    for name, values in (("object", state.object_), ("probe", state.probe)):
+        if not np.isfinite(values).all():
+            return f"the {name} holds NaN or infinity after epoch {state.epoch}"
+    return None
+
+
+def _words(history: History) -> str:
+    words = {"loss": history.losses, "held_out": history.deviances, "nrmse": history.errors}
+    return " ".join(f"{name} {values[-1]:.6g}" for name, values in words.items() if values)

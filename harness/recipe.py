@@ -1,0 +1,84 @@
+"""Recipes: how a reconstruction is done, and what that comes to for one input.
+
+A recipe is the mapping that its file holds (schemas/recipe.schema.json).  Pure; files are read by
+`recipefile`.  Source: docs/adr/0018-recipes-and-stopping.md
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness import canonical
+
+GIVEN, GUESS = "given", "guess"
+FINAL, HELD_OUT = "final", "heldout"
+FRAMES, PHOTONS = "frames", "photons"
+BATCH_SHARE = "frames/"
+BY_THE_LIGHT = "/sqrt(photons_per_px)"
+# What the command line may set in place of the file.
+OVERRIDABLE = ("num_epochs", "batch_size", "initial_object", "stop")
+# Whatever the recipe, the child sets these: the geometry, and what it is told beside the recipe.
+SET_BY_THE_CHILD = (
+    "object_options.determine_position_origin_coords_by",
+    "object_options.position_origin_coords",
+    "reconstructor_options.allow_nondeterministic_algorithms",
+    "reconstructor_options.batch_size",
+    "reconstructor_options.default_device",
+    "reconstructor_options.num_epochs",
+    "reconstructor_options.random_seed",
+    "reconstructor_options.rescale_probe_intensity_in_first_epoch",
+)
+
+Record = Mapping[str, Any]
+
+
+def resolve(recipe: Record, probe: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe for inputs whose probe is given or a guess, with what a command replaces.
+
+    given: values by key, of `OVERRIDABLE`.  The keys are named under `overridden`, whether the
+    recipe had other values or not.
+    """
+    names = sorted({*recipe.get("overridden", ()), *given})
+    return {**recipe, **given, "probe": probe, "overridden": names}
+
+
+def digest(recipe: Record) -> str:
+    """Return the sha256 of a recipe's content, whatever file holds it."""
+    return canonical.digest(dict(recipe))
+
+
+def batch_size(recipe: Record, frames: int) -> int:
+    """Return the frames in a batch, of so many frames that are reconstructed from."""
+    asked = recipe["batch_size"]
+    if isinstance(asked, int):
+        return asked
+    return math.ceil(frames / int(asked.removeprefix(BATCH_SHARE)))
+
+
+def options(recipe: Record, photons_per_px: float) -> dict[str, Any]:
+    """Return pty-chi's options by path, numbers in place of formulas.
+
+    photons_per_px: see `photons_per_px`.
+    """
+    by_probe = recipe.get("options_by_probe", {}).get(recipe.get("probe", GIVEN), {})
+    asked = {**recipe["options"], **by_probe}
+    return {path: _number(value, photons_per_px) for path, value in sorted(asked.items())}
+
+
+def photons_per_px(
+    frames: int, mean_photons_per_frame: float, region_px: Mapping[str, Sequence[int]]
+) -> float:
+    """Return all photons of a scan over the pixels of the box that its probe's centres span.
+
+    region_px: `truth.region_px` of an attestation.  A box of no width counts as one pixel.
+    """
+    sides = [stop - start for start, stop in (region_px["rows"], region_px["columns"])]
+    return frames * mean_photons_per_frame / max(1, math.prod(sides))
+
+
+def _number(value: Any, light: float) -> Any:
+    if isinstance(value, str) and value.endswith(BY_THE_LIGHT):
+        return float(value.removesuffix(BY_THE_LIGHT)) / math.sqrt(light)
+    return value

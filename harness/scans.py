@@ -1,0 +1,127 @@
+"""What a scan is on its way from another program's file to DATA-001, and its lengths.
+
+Pure.  Source: docs/importing.md
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from harness.errors import InputInvalid
+
+# Planck's constant times the speed of light, exact by the definition of the SI units.
+PLANCK_LIGHT_SPEED_EV_M = 6.62607015e-34 * 299792458 / 1.602176634e-19
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """What turns metres into object pixels: the pixel itself, or what it follows from.
+
+    energy_ev: of a photon.  distance_m: object to detector.  detector_pixel_m: its pitch.
+    """
+
+    pixel_size_m: float | None = None
+    energy_ev: float | None = None
+    distance_m: float | None = None
+    detector_pixel_m: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawScan:
+    """A scan as it lies in a file.
+
+    frames: (n, rows, columns) or (rows, columns, n).  positions: (n, 2), columns (y, x), in
+    `unit` "px" or "m", of the patch's `mark` "centre" or "corner".  placed: whether positions are
+    those of the object's array.  frames_kind, zero_frequency: what the format defines, else None.
+    probe: complex, (N, N) or (modes, N, N).  bad_pixels: True where a pixel says nothing.
+    """
+
+    source_format: str
+    frames: np.ndarray
+    positions: np.ndarray
+    unit: str
+    mark: str = "centre"
+    placed: bool = False
+    probe: np.ndarray | None = None
+    object_guess: np.ndarray | None = None
+    frames_kind: str | None = None
+    zero_frequency: str | None = None
+    geometry: Geometry = field(default_factory=Geometry)
+    bad_pixels: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the command line says of a file: each None, False or empty where it says nothing.
+
+    flip: axes, "x", "y" or "xy", along which positions count against the frames' own axes.
+    swap_xy: whether the file's x runs along the frames' rows; taken before `flip`.
+    """
+
+    frames: str | None = None
+    zero_frequency: str | None = None
+    axis_order: str | None = None
+    probe: str | None = None
+    crop_px: int | None = None
+    zero_bad_pixels: bool = False
+    no_object: bool = False
+    flip: str = ""
+    swap_xy: bool = False
+    geometry: Geometry = field(default_factory=Geometry)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Converted:
+    """The arrays under their DATA-001 keys, and the metadata that goes with them."""
+
+    arrays: dict[str, np.ndarray]
+    metadata: dict[str, Any]
+
+
+def wavelength_m(energy_ev: float) -> float:
+    """Return the wavelength of photons of that energy: h c / E."""
+    return PLANCK_LIGHT_SPEED_EV_M / energy_ev
+
+
+def joined(of_file: Geometry, told: Geometry) -> Geometry:
+    """Return the geometry that is told, and where nothing is told, the file's.
+
+    Raises InputInvalid for a number that is not above 0.
+    """
+    names = Geometry.__slots__
+    said = {name: getattr(told, name) for name in names if getattr(told, name) is not None}
+    both = replace(of_file, **said)
+    for name in names:
+        value = getattr(both, name)
+        good = value is None or (math.isfinite(value) and value > 0)
+        whose = "the command line" if name in said else "the file"
+        require(
+            good,
+            f"{name} is {value} in {whose}: say --{name.replace('_', '-')} with a number above 0",
+        )
+    return both
+
+
+def pixel_size_m(geometry: Geometry, side_px: int) -> float | None:
+    """Return the side of an object pixel: given, or wavelength x distance / (N x detector pixel).
+
+    None where it is neither given nor follows.
+    """
+    if geometry.pixel_size_m is not None:
+        return geometry.pixel_size_m
+    parts = (geometry.energy_ev, geometry.distance_m, geometry.detector_pixel_m)
+    if None in parts:
+        return None
+    energy_ev, distance_m, detector_pixel_m = parts
+    return wavelength_m(energy_ev) * distance_m / (side_px * detector_pixel_m)
+
+
+def require(holds: bool, message: str) -> None:
+    """Raise InputInvalid with the message unless something holds."""
+    if not holds:
+        raise InputInvalid(message)
