@@ -53,7 +53,7 @@ def check_truth(where: str, attestation: Record, found: TruthError) -> Iterator[
             expected=said(found.region_px),
             found=said(truth["region_px"]),
         )
-    by_epoch = (attestation["stopping"] or {}).get("truth") or {}
+    by_epoch = (attestation.get("stopping") or {}).get("truth") or {}
     pairs = {"/truth/nrmse": (truth["nrmse"], found.nrmse)}
     if found.final_nrmse is not None:
         pairs["/stopping/truth/final_nrmse"] = (by_epoch.get("final_nrmse"), found.final_nrmse)

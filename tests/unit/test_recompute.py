@@ -26,6 +26,7 @@ from harness import (
     quality,
     recompute,
     remeasure,
+    stopping,
     studyfile,
 )
 from harness.recompute import Left
@@ -67,25 +68,28 @@ def honest():
         "object": rng.normal(size=(6, 8, 2)).astype(np.float32).view(np.complex64)[..., 0],
         "probe": np.ones((1, 4, 4), np.complex64),
         "loss_per_epoch": np.array([0.5, 0.25]),
+        "truth_nrmse_per_epoch": np.array([0.7, 0.6]),
         "positions_x_px": np.array([3.0, 4.0]),
         "positions_y_px": np.array([3.0, 3.5]),
     }
     document["object_shape_px"], document["input"]["frame_px"] = [6, 8], 4
     document["loss"]["per_epoch"] = [0.5, 0.25]
+    series = stopping.Series([0.5, 0.25], [], [0.7, 0.6])
+    document["stopping"] = stopping.record("final", series, None)
     document["arrays"] = {name: arrays.identity(values) for name, values in held.items()}
     known = {name: arrays.array_sha256(values) for name, values in held.items()}
     known[recompute.INPUT] = document["input"]["sha256"]
     pictures = {
-        name: picture({png.SOURCES: json.dumps({source: known[source] for source in sources})})
-        for name, sources in recompute.DRAWN_FROM.items()
+        name: picture({png.SOURCES: json.dumps(recompute.drawn_from(name, known))})
+        for name in recompute.DRAWN_FROM
     }
     return document, held, pictures
 
 
 def found_in(document, held, pictures):
     data = archive(**held)
-    losses = tuple(held["loss_per_epoch"].tolist()) if "loss_per_epoch" in held else None
-    left = Left(npz.read_file(io.BytesIO(data), "r.npz"), losses, pictures)
+    series = {name: tuple(held[name].tolist()) for name in stopping.NAMES if name in held}
+    left = Left(npz.read_file(io.BytesIO(data), "r.npz"), series, pictures)
     findings = recompute.check_job("job", document, left)
     return {(item.rule, item.where, item.pointer) for item in findings}
 
@@ -99,7 +103,8 @@ def test_the_digest_does_not_depend_on_byte_order_memory_order_or_compression(ho
     held["object"] = np.asfortranarray(held["object"].astype(">c8"))
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **held)
-    left = Left(npz.read_file(buffer, "r.npz"), (0.5, 0.25), pictures)
+    series = {name: tuple(held[name].tolist()) for name in stopping.NAMES if name in held}
+    left = Left(npz.read_file(buffer, "r.npz"), series, pictures)
     assert recompute.check_job("job", document, left) == ()
 
 
