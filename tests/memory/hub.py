@@ -68,7 +68,7 @@ def _reproduce(hub: Hub, original: tuple[dict[str, Any], dict[str, Any]]) -> Non
     first = original[0]["jobs"][0]
     home = f"{layout.REPRODUCE}/{key_of(first)}"
     job = {**first, "output_dir": home, "log_path": f"{home}/{layout.CHILD_LOG}"}
-    job |= {"argv": [*first["argv"][:6], "--output-dir", f"hub/{home}", *first["argv"][8:]]}
+    job["argv"] = [word.replace(first["output_dir"], home) for word in first["argv"]]
     job["status"] = manifest.PLANNED
     result = {**manifest.planned_result(job, None), "input_notes": []}
     again = reproduction.plan(

@@ -17,6 +17,7 @@ from harness import (
     layout,
     manifest,
     matrix,
+    recipe,
     resources,
     studyfile,
 )
@@ -24,12 +25,14 @@ from harness.design import StudyDesign, View
 from harness.manifest import SUCCEEDED, key_of
 from harness.model import Gate, ReconstructionSettings
 from tests.attack.hubs import Hub
+from tests.recipes import settings_by
 
 EXAMPLES = resources.REPOSITORY / "tests" / "examples" / "valid"
 FILTERS = {"dry-run": {"dose": ("10",)}, "real-run": {"dose": ("10",), "split": ("train",)}}
 # What was planned for dose 10, and what was run.
 PLANNED = ("whole/train", "thin/train", "whole/test", "thin/test")
 JOBS = ("dose_10/whole/train", "dose_10/thin/train")
+HOMES = tuple(f"real_run/{job}" for job in JOBS)
 MANIFEST = f"real_run/{layout.MANIFEST}"
 DRY_MANIFEST = f"cli/{layout.MANIFEST}"
 OWN_PLAN = f"{layout.PLAN}/{layout.MANIFEST}"
@@ -58,15 +61,12 @@ INITIATIVE = study().initiative
 
 @functools.cache
 def settings() -> ReconstructionSettings:
+    """Return what the attested example was asked."""
     attested = example("attestation/succeeded")
-    return ReconstructionSettings(
-        algorithm=attested["algorithm"],
-        num_epochs=attested["epochs_run"],
-        batch_size=attested["batch_size"],
-        seed=attested["seed"],
-        device=attested["device"]["requested"],
-        initial_object=attested["initial_object"],
-    )
+    names = ("batch_size", "initial_object")
+    given = {"num_epochs": attested["epochs_run"], **{name: attested[name] for name in names}}
+    known = settings_by(attested["recipe"]["name"], **given)
+    return replace(known, seed=attested["seed"], device=attested["device"]["requested"])
 
 
 def filters(stage: str) -> dict[str, tuple[str, ...]]:
@@ -136,12 +136,15 @@ def run_job(hub: Hub, document: dict[str, Any], index: int, stage: str, code: in
     attestation["input"] |= {"sha256": job["input_sha256"], "path": f"here/{job['input_npz']}"}
     attestation |= {"started_at": at(stage, start_s + 1), "finished_at": at(stage, end_s - 1)}
     attestation["outputs"] = [described(name, data) for name, data in outputs.items()]
+    attestation["recipe"] |= {"sha256": recipe.digest(settings().recipe)}
+    attestation["recipe"] |= {"source_sha256": settings().recipe["source_sha256"]}
     if code:
         outputs, attestation = {"core": b"what a failed job left"}, None
     else:
         outputs[layout.RESULT] = canonical.to_bytes(attestation)
     result |= manifest.attested_facts(attestation)
     words = f"# job: {key_of(job)}\n# argv: {' '.join(job['argv'])}\n# ended: return code {code}"
+    outputs[layout.RECIPE] = canonical.to_bytes(dict(settings().recipe))
     outputs[layout.CHILD_LOG] = f"{words} at {at(stage, end_s)}\n".encode()
     outputs[layout.JOB_LOG] = joblog.render(job, result)
     hub.files.update({f"{home}/{name}": data for name, data in outputs.items()})

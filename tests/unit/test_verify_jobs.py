@@ -15,8 +15,7 @@ from tests.memory import runs
 from tests.unit.test_verify_run import checked
 
 pytestmark = pytest.mark.usefixtures("schemas_once")
-HOMES = [f"real_run/{cell}" for cell in runs.JOBS]
-HOME, OTHER = HOMES
+HOME, OTHER = runs.HOMES
 LOG, OWN_LOG, RESULT = (
     f"{HOME}/{name}" for name in (layout.CHILD_LOG, layout.JOB_LOG, layout.RESULT)
 )
@@ -133,10 +132,11 @@ def test_a_job_that_was_not_run_to_its_end_has_none(hub_in_memory, status):
 
 
 def test_every_job_is_looked_into(hub_in_memory):
-    for home in HOMES:
+    for home in runs.HOMES:
         del hub_in_memory.files[f"{home}/{layout.JOB_LOG}"]
     expected = [
-        ("hub.job-log", f"{home}/{layout.JOB_LOG}", "", "the job's log", NONE) for home in HOMES
+        ("hub.job-log", f"{home}/{layout.JOB_LOG}", "", "the job's log", NONE)
+        for home in runs.HOMES
     ]
     assert checked(hub_in_memory) == expected
 
@@ -145,6 +145,24 @@ def test_a_job_without_a_result_is_the_manifest_s_to_tell(hub_in_memory):
     hub_in_memory.edit(runs.MANIFEST, lambda each: each["execution_results"].pop())
     (found,) = checked(hub_in_memory)
     assert found[0] == "manifest.result-lost"
+
+
+# The recipe
+
+
+@pytest.mark.parametrize("codes", [(0, 0), (0, 3)])
+def test_the_recipe_beside_each_job_is_the_manifest_s(codes):
+    hub = memory.sound(codes=codes)
+    paths = [f"{home}/{layout.RECIPE}" for home in runs.HOMES]
+    truth = canonical.sha256(hub.files[paths[0]])
+    hub.files[paths[0]] += b"\n"
+    del hub.files[paths[1]]
+    expected = f"the manifest's recipe, sha256 {truth}"
+    other = canonical.sha256(hub.files[paths[0]])
+    assert checked(hub) == [
+        ("hub.recipe", paths[0], "", expected, f"sha256 {other}"),
+        ("hub.recipe", paths[1], "", expected, NONE),
+    ]
 
 
 # Attestations

@@ -154,8 +154,16 @@ def test_what_a_job_that_succeeded_attests_is_among_the_records(hub_in_memory, f
     assert readable(hub_in_memory) == [broken]
     found = verified(hub_in_memory)
     assert broken in found
-    # Nothing is derived from records that break their schema.
     assert {item[0] for item in found} == {"schema.attestation", "hub.outputs"}
+
+
+def test_nothing_is_derived_from_what_breaks_its_schema(hub_in_memory):
+    path = f"{runs.HOMES[0]}/{layout.RESULT}"
+    hub_in_memory.edit(path, lambda result: result.update(metrics=["of another kind"]))
+    found = verified(hub_in_memory)
+    assert {item[0] for item in found} == {"schema.attestation", "hub.outputs"}
+    hub_in_memory.files[layout.SUMMARY] = b"All is well.\n"
+    assert verified(hub_in_memory) == found
 
 
 def test_all_attestations_are_read_and_a_breach_elsewhere_comes_first(hub_in_memory):

@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from harness import canonical, layout, manifest, records, resources, verify_run
+from harness import canonical, layout, manifest, recipe, records, resources, verify_run
 from tests.memory import hub as memory
 from tests.memory import runs
 
@@ -207,7 +207,10 @@ def test_a_job_s_command_asks_for_what_settings_and_job_say(hub_in_memory, stage
     document = json.loads(hub_in_memory.files[where])
     job = document["jobs"][0]
     name = {**verify_run.OPTIONS, **verify_run.PATHS}[option]
-    wanted = document["settings"].get(name, f".../{job.get(name)}")
+    digest = recipe.digest(document["settings"]["recipe"])
+    asked = {**document["settings"], "recipe_sha256": digest}
+    places = {**job, "recipe": f"{job['output_dir']}/recipe.json"}
+    wanted = asked[name] if option in verify_run.OPTIONS else f".../{places[name]}"
     place = f"/jobs ({manifest.key_of(job)})/argv"
     index = job["argv"].index(option) + 1
 
