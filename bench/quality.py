@@ -1,9 +1,10 @@
 """Both recipes on the same inputs, one core each: errors, epochs, photon limit and time.
 
-    .venv/bin/python -m bench.quality [--base PATH] [--recipe FILE] --out docs/quality/NAME
+    .venv/bin/python -m bench.quality [--base PATH] [--view VIEW] --out docs/quality/NAME
 
-Prints the table of all cells and writes NAME.md and NAME.png.  Reconstructions are kept under
-tmp/bench and run again only where the recipe, the input or the seed is another.
+Prints the table of the cells and writes NAME.md and NAME.png.  Reconstructions are kept under
+tmp/bench and run again only where the recipe, the input or the seed is another: take that folder
+away when the code that reconstructs or measures has changed.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.quality", description=__doc__)
     parser.add_argument("--base", type=Path, metavar="PATH", help="scene to simulate from (NPZ)")
     parser.add_argument("--recipe", default=DEFAULT, help="in place of default: a name or a file")
+    parser.add_argument("--view", action="append", metavar="NAME", help="only this; repeatable")
     parser.add_argument("--out", type=Path, required=True, metavar="NAME", help="without suffix")
     options = parser.parse_args()
     cells = []
-    for cell in _cells(options.base, options.recipe):
+    for cell in _cells(options.base, options.recipe, options.view):
         cells.append(cell)
         print(quality_table.said(cell), flush=True)
     scene = "the embedded scene" if options.base is None else f"`{options.base.name}`"
@@ -43,11 +45,13 @@ def main() -> None:
     quality_plot.draw(cells, options.out.with_suffix(".png"))
 
 
-def _cells(base: Path | None, recipe: str) -> Iterator[Cell]:
+def _cells(base: Path | None, recipe: str, views: list[str] | None) -> Iterator[Cell]:
     design = studyfile.load()
     inputs = KEPT / "inputs" / ("embedded" if base is None else base.stem)
     made = prepare.prepare_inputs(design, "default", inputs, base, say=len)
     for key in matrix.cells(design):
+        if views and key.view not in views:
+            continue
         roots = made.phase_c_root, made.phase_d_root
         npz = Path(layout.input_npz(key, design.view(key.view), *roots))
         seed = design.seeds["reconstruction"]
@@ -63,6 +67,7 @@ def _coverage(npz: Path) -> Coverage:
 def _command(options: argparse.Namespace) -> str:
     words = [] if options.base is None else ["--base", f"PATH/TO/{options.base.name}"]
     words += [] if options.recipe == DEFAULT else ["--recipe", options.recipe]
+    words += [word for view in options.view or () for word in ("--view", view)]
     out = provenance.portable(options.out)
     return " ".join([".venv/bin/python -m bench.quality", *words, "--out", out])
 

@@ -24,7 +24,7 @@ import numpy as np
 from bench import trial
 from bench.timing import REPOSITORY, scratch
 from bench.trial import Trial
-from harness import base, layout, prepare, studyfile
+from harness import base, input_files, layout, prepare, studyfile
 from harness.design import StudyDesign
 from harness.model import CellKey
 from harness.prepare import PreparedInputs
@@ -79,7 +79,7 @@ def _prepare(scene: str, root: Path) -> tuple[StudyDesign, PreparedInputs]:
     given = None
     if scene == "close":
         given = root / "close.npz"
-        given.write_bytes(prepare.npz_bytes(_close(design)))
+        given.write_bytes(input_files.npz_bytes(_close(design)))
     return design, prepare.prepare_inputs(design, preset.name, root / scene, given, say=len)
 
 

@@ -49,7 +49,7 @@ OTHER_INPUT = "the input at hand is another file"
 OTHER_STUDY = "the study at hand is another: give --study"
 ONE_HALF = "the other half of its scan is not among the inputs seen"
 NO_TRUTH = "the input has no truth, or the object has another shape"
-OTHER_LOSS = "pty-chi was told to display another loss"
+OTHER_LOSS = "its loss is of another kind, or of a model that is not computed here"
 NOT_KEPT = "the arrays of other epochs are not kept"
 NOT_ASKED = "not asked: the study is of one file, whose frames nobody chose"
 
@@ -100,6 +100,7 @@ class _Seen:
     reading: npz.NpzReading | None = None
     judged: Judgement | None = None
     error: TruthError | None = None
+    final_mse: float | None = None
 
 
 def audit(root: Path, inputs: Inputs = Inputs()) -> Audit:
@@ -194,8 +195,10 @@ def _measured(job: _Job, seen: _Seen) -> Iterator[Finding]:
         yield from measured_again.check_truth(where, attestation, seen.error)
     if not isinstance(seen.metrics, str):
         yield from measured_again.check_metrics(where, attestation["metrics"], seen.metrics)
-        if not measured_again.displays_another_loss(attestation):
-            yield from measured_again.check_final_loss(where, attestation, seen.metrics)
+        if not measured_again.has_another_model(attestation):
+            yield from measured_again.check_final_loss(
+                where, attestation, seen.metrics, seen.final_mse
+            )
     if not isinstance(seen.halves, str):
         attested = attestation["metrics"]["between_halves"]
         yield from measured_again.check_halves(where, attested, seen.halves)
@@ -218,7 +221,7 @@ def _accounts(job: _Job, seen: _Seen, spaced: str, apart: str) -> Iterator[Accou
         yield Account(claim, subject, RECOMPUTED)
     yield Account("input", subject, COMPARED if reason else RECOMPUTED, reason)
     unmeasured = seen.metrics if isinstance(seen.metrics, str) else ""
-    another = OTHER_LOSS if measured_again.displays_another_loss(job.attestation) else ""
+    another = OTHER_LOSS if measured_again.has_another_model(job.attestation) else ""
     for claim, why in (
         ("data-001", reason),
         ("dose", reason),
@@ -257,6 +260,7 @@ def _open_input(read: records.Read, job: _Job, inputs: Inputs) -> _Seen:
         reading,
         judged,
         remeasure.truth_error(archive, data, reading) if present else None,
+        remeasure.final_mse(archive, data),
     )
 
 

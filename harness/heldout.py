@@ -19,8 +19,8 @@ from harness.recipe import FRAMES, PHOTONS
 
 # Apart from every other use of a job's seed.
 STREAM = 18
-# Epochs on either side that an epoch's deviance is averaged with.
-REACH = 2
+# Deviances this near to the least are as good: batches drawn at random make them waver by as much.
+AS_GOOD = 1.001
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,27 +97,11 @@ def deviance(
     return total / photons if photons > 0 and np.isfinite(total) else math.inf
 
 
-def smoothed(deviances: Sequence[float]) -> list[float]:
-    """Return the mean of each epoch's deviance and its neighbours', fewer at both ends.
-
-    Batches drawn at random make an object, and so its deviance, waver from epoch to epoch.
-    """
-    last = len(deviances)
-    windows = (deviances[max(0, at - REACH) : min(last, at + REACH + 1)] for at in range(last))
-    return [math.fsum(window) / len(window) for window in windows]
-
-
 def chosen(deviances: Sequence[float]) -> int:
-    """Return which epoch is delivered, counted from 1: that of the least smoothed deviance.
+    """Return which epoch is delivered, counted from 1: the last that is as good as the best.
 
-    deviances: one an epoch, one at least.
+    deviances: one an epoch, one at least; as good: at most `AS_GOOD` times the least.  An epoch
+    that is chosen in the end is so from its own turn on, so that its arrays alone need be kept.
     """
-    values = smoothed(deviances)
-    return values.index(min(values)) + 1
-
-
-def possible(deviances: Sequence[float]) -> set[int]:
-    """Return the epochs so far, counted from 1, that may still be chosen when more follow."""
-    settled = smoothed(deviances)[: max(0, len(deviances) - REACH)]
-    best = {settled.index(min(settled)) + 1} if settled else set()
-    return best | set(range(len(settled) + 1, len(deviances) + 1))
+    bound = AS_GOOD * min(deviances)
+    return max(epoch for epoch, each in enumerate(deviances, 1) if each <= bound)

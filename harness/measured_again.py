@@ -18,8 +18,13 @@ from harness.wording import said
 # The last loss is a mean over the minibatches of an epoch, each before its update; what the arrays
 # give afterwards was 0.88 to 1.0 of it in whole runs (docs/metrics.md).
 LEAST_SHARE_OF_FINAL = 0.5
-# Where pty-chi is told to display another loss, there is nothing to compare.
-OTHER_LOSS = "reconstructor_options.displayed_loss_function"
+# pty-chi's options that make its losses another figure, or its model more than one probe at the
+# positions given: there is nothing to compare.
+OTHER_MODELS = (
+    "reconstructor_options.displayed_loss_function",
+    "opr_mode_weight_options.optimizable",
+    "probe_position_options.optimizable",
+)
 
 Record = Mapping[str, Any]
 
@@ -48,7 +53,7 @@ def check_truth(where: str, attestation: Record, found: TruthError) -> Iterator[
             expected=said(found.region_px),
             found=said(truth["region_px"]),
         )
-    by_epoch = (attestation["stopping"] or {}).get("truth") or {}
+    by_epoch = (attestation.get("stopping") or {}).get("truth") or {}
     pairs = {"/truth/nrmse": (truth["nrmse"], found.nrmse)}
     if found.final_nrmse is not None:
         pairs["/stopping/truth/final_nrmse"] = (by_epoch.get("final_nrmse"), found.final_nrmse)
@@ -87,25 +92,34 @@ def check_judgement(where: str, attested: Record, found: Judgement) -> Iterator[
     yield from _compare(where, "/truth", stated, again, rule="recompute.misfit")
 
 
-def check_final_loss(where: str, attestation: Record, found: Record) -> Iterator[Finding]:
-    """Yield where the last loss is far better than the frames and the arrays allow.
+def check_final_loss(
+    where: str, attestation: Record, found: Record, final_mse: float | None = None
+) -> Iterator[Finding]:
+    """Yield where a loss is far better than the frames and the arrays of its epoch allow.
 
-    found: `metrics` as it is computed again.
+    found: `metrics` as it is computed again, of the epoch delivered.  final_mse: `amplitude_mse`
+    of what the last epoch left, None where only the delivered arrays are there.
     """
-    last, left = attestation["loss"]["last"], found["without_truth"]["amplitude_mse"]
-    if left is not None and last < LEAST_SHARE_OF_FINAL * left:
-        yield finding(
-            "recompute.final-loss",
-            where=where,
-            pointer="/loss/last",
-            expected=f"at least {LEAST_SHARE_OF_FINAL} of {left:.6g}, from the arrays",
-            found=said(last),
-        )
+    losses, delivered = attestation["loss"]["per_epoch"], attestation["stopping"]["delivered_epoch"]
+    reached = {delivered: found["without_truth"]["amplitude_mse"]}
+    if final_mse is not None:
+        reached[len(losses)] = final_mse
+    for epoch, left in reached.items():
+        loss = losses[epoch - 1]
+        if left is not None and loss < LEAST_SHARE_OF_FINAL * left:
+            yield finding(
+                "recompute.final-loss",
+                where=where,
+                pointer=f"/loss/per_epoch/{epoch - 1}",
+                expected=f"at least {LEAST_SHARE_OF_FINAL} of {left:.6g}, from the arrays",
+                found=said(loss),
+            )
 
 
-def displays_another_loss(attestation: Record) -> bool:
-    """Return whether the losses of a job are of another kind than `amplitude_mse`."""
-    return OTHER_LOSS in attestation["options_changed"]
+def has_another_model(attestation: Record) -> bool:
+    """Return whether losses are of another kind, or of a model that `forward` does not have."""
+    changed = attestation["options_changed"]
+    return any(name.startswith(part) for name in changed for part in OTHER_MODELS)
 
 
 def _compare(

@@ -57,7 +57,7 @@ OF_A_JOB: Mapping[str, str] = {
     "truth-error": "the error against the truth is the one attested",
     "metrics": "quality and photon limit are those that input and arrays give",
     "halves": "reconstructions from two halves of the frames agree as far as their arrays do",
-    "final-loss": "the last loss is no better than what the arrays make of the frames",
+    "final-loss": "delivered and last loss are no better than what their arrays make of the frames",
     "options": "algorithm, epochs, seed, batch size and device attested are those asked for",
     "misfit": "the object taken for the truth, or not, predicts the frames as is said",
 }

@@ -118,6 +118,21 @@ def metrics(
         return UNFIT
 
 
+def final_mse(archive: bytes, data: bytes) -> float | None:
+    """Return `amplitude_mse` of what the last epoch left; None where only what was delivered is."""
+    from harness import metrics, quality
+
+    given = {name: array(data, name) for name in quality.NEEDED}
+    last = [array(archive, name) for name in stopping.FINAL]
+    try:
+        frames = quality.frames_of(given, truth_present=False, shape=np.shape(last[0]))
+        object_, probe = quality.fitting(frames, *last)
+    except InputInvalid:
+        return None
+    placed = (frames.corners, frames.shifts_px)
+    return metrics.without_truth(frames.counts, probe, object_, *placed)["amplitude_mse"]
+
+
 def between_halves(archive: bytes, attestation: Record) -> Record | str | None:
     """Return how far the halves of a job's frames agree, None where it left no such objects.
 

@@ -49,13 +49,6 @@ def delivered_epoch(rule: str, series: Series) -> int:
     return len(series.losses)
 
 
-def still_needed(rule: str, series: Series) -> set[int]:
-    """Return the epochs so far whose arrays may be delivered when more epochs follow."""
-    if rule == recipe.HELD_OUT and series.deviances:
-        return heldout.possible(series.deviances)
-    return {len(series.losses)}
-
-
 def record(rule: str, series: Series, part: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the block of result.json.
 

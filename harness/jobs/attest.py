@@ -95,7 +95,7 @@ class Run:
     @property
     def delivered_epoch(self) -> int:
         """The epoch whose object and probe these are."""
-        return self.history.delivered(self.recipe["stop"]).epoch
+        return self.history.delivered.epoch
 
     @property
     def failure(self) -> str | None:
@@ -170,7 +170,7 @@ def read_off(task: Any, work: Work, initial_object: str, history: History) -> Ru
     reconstructor = task.reconstructor
     device = task.get_data("object").device.type
     origin = task.object.pos_origin_coords.cpu().numpy()
-    kept = history.delivered(work.recipe["stop"])
+    kept = history.delivered
     x_px, y_px = _positions(task, work)
     return Run(
         reconstructor=type(reconstructor).__name__,

@@ -32,21 +32,20 @@ class History:
 
     losses: the mean over an epoch's batches, each before its update.  deviances: held-out, empty
     where nothing is held out.  errors: against the truth, empty where there is none.
-    states: after the epochs that may be delivered, by epoch.  final: after the last one.
+    best: the state to deliver, of the epochs so far.  final: after the last one.
     """
 
     losses: list[float] = field(default_factory=list)
     deviances: list[float] = field(default_factory=list)
     errors: list[float] = field(default_factory=list)
-    states: dict[int, State] = field(default_factory=dict)
+    best: State | None = None
     final: State | None = None
     failure: str | None = None
 
-    def delivered(self, rule: str) -> State:
-        """Return the state that is delivered; after a failure, the last one."""
-        if self.failure:
-            return self.final
-        return self.states[stopping.delivered_epoch(rule, self.series)]
+    @property
+    def delivered(self) -> State:
+        """The state that is delivered; after a failure, the last one."""
+        return self.final if self.failure else self.best
 
     @property
     def series(self) -> stopping.Series:
@@ -103,9 +102,8 @@ def _score(history: History, watch: Watch) -> str | None:
             values.append(score(state))
             if not math.isfinite(values[-1]):
                 return f"a score is {values[-1]} at epoch {state.epoch}"
-    history.states[state.epoch] = state
-    needed = stopping.still_needed(watch.rule, history.series)
-    history.states = {epoch: history.states[epoch] for epoch in needed}
+    if stopping.delivered_epoch(watch.rule, history.series) == state.epoch:
+        history.best = state
     return None
 
 

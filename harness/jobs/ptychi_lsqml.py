@@ -90,7 +90,7 @@ def _with_halves(run: Run, request: Request, plan: Work) -> Run:
         )
         if of_half.failure is not None:
             return replace(run, half_failure=f"half {name} of the frames: {of_half.failure}")
-        objects.append(of_half.delivered(plan.recipe["stop"]).object_)
+        objects.append(of_half.delivered.object_)
     return replace(run, half_objects=tuple(objects))
 
 

@@ -165,8 +165,10 @@ def test_run_ptychi_job_never_overwrites_a_log(made_inputs, tmp_path, program):
     assert not Path(job.log_path).exists()
     before = log.read_bytes()
 
+    # Nothing but the log is there already.
+    other = make_job(made_inputs, tmp_path / "other", program())
     code = reconstruction.terminal.translate(
-        lambda: bool(reconstruction.run_ptychi_job(job, dry_run=False, log_path=log))
+        lambda: bool(reconstruction.run_ptychi_job(other, dry_run=False, log_path=log))
     )
 
     assert code == 2, "a log that exists is a usage error"

@@ -38,7 +38,9 @@ def goals(*cells: Cell) -> list[str]:
     ]
 
 
-GOOD = cell(trial((0.6, 0.5, 0.4), second_s=10.0), trial((0.5, 0.3, 0.31), (3.0, 2.0, 2.5)))
+FALLING = (7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0)
+BEFORE = (0.5, 0.45, 0.4, 0.36, 0.33, 0.3)
+GOOD = cell(trial((0.6, 0.5, 0.4), second_s=10.0), trial((*BEFORE, 0.31), FALLING))
 
 
 def test_a_good_cell_reaches_every_goal():
@@ -48,8 +50,8 @@ def test_a_good_cell_reaches_every_goal():
 @pytest.mark.parametrize(
     ("number", "worse"),
     [
-        (0, cell(trial((0.6, 0.5, 0.3), second_s=10.0), GOOD.default)),
-        (1, replace(GOOD, default=trial((0.5, 0.3, 0.35), (3.0, 2.0, 1.0)))),
+        (0, cell(trial((0.6, 0.5, 0.305), second_s=20.0), GOOD.default)),
+        (1, replace(GOOD, default=trial((*BEFORE, 0.35), FALLING))),
         (2, replace(GOOD, seed=trial((0.6, 0.5, 0.4), second_s=3.0))),
         (2, cell(trial((0.6, 0.5, 0.2), second_s=10.0), GOOD.default)),
         (3, replace(GOOD, default=replace(GOOD.default, metrics=trial(ratio=2.1).metrics))),
@@ -73,8 +75,9 @@ def test_a_cell_that_cannot_be_reconstructed_counts_for_no_goal_and_is_named():
 
 
 def test_the_chosen_epoch_is_of_the_held_out_part_and_the_best_of_the_truth():
-    found = trial((0.5, 0.3, 0.4), (1.0, 2.0, 3.0))
-    assert (found.chosen, found.best) == (1, 2)
+    found = trial((*BEFORE, 0.31), FALLING)
+    assert (found.chosen, found.best) == (7, 6)
+    assert trial((*BEFORE, 0.31), FALLING[::-1]).chosen == 1
     assert trial((0.5, 0.3, 0.4)).chosen == 3
 
 

@@ -26,6 +26,7 @@ from harness import (
     quality,
     recompute,
     remeasure,
+    stopping,
     studyfile,
 )
 from harness.recompute import Left
@@ -67,25 +68,28 @@ def honest():
         "object": rng.normal(size=(6, 8, 2)).astype(np.float32).view(np.complex64)[..., 0],
         "probe": np.ones((1, 4, 4), np.complex64),
         "loss_per_epoch": np.array([0.5, 0.25]),
+        "truth_nrmse_per_epoch": np.array([0.7, 0.6]),
         "positions_x_px": np.array([3.0, 4.0]),
         "positions_y_px": np.array([3.0, 3.5]),
     }
     document["object_shape_px"], document["input"]["frame_px"] = [6, 8], 4
     document["loss"]["per_epoch"] = [0.5, 0.25]
+    series = stopping.Series([0.5, 0.25], [], [0.7, 0.6])
+    document["stopping"] = stopping.record("final", series, None)
     document["arrays"] = {name: arrays.identity(values) for name, values in held.items()}
     known = {name: arrays.array_sha256(values) for name, values in held.items()}
     known[recompute.INPUT] = document["input"]["sha256"]
     pictures = {
-        name: picture({png.SOURCES: json.dumps({source: known[source] for source in sources})})
-        for name, sources in recompute.DRAWN_FROM.items()
+        name: picture({png.SOURCES: json.dumps(recompute.drawn_from(name, known))})
+        for name in recompute.DRAWN_FROM
     }
     return document, held, pictures
 
 
 def found_in(document, held, pictures):
     data = archive(**held)
-    losses = tuple(held["loss_per_epoch"].tolist()) if "loss_per_epoch" in held else None
-    left = Left(npz.read_file(io.BytesIO(data), "r.npz"), losses, pictures)
+    series = {name: tuple(held[name].tolist()) for name in stopping.NAMES if name in held}
+    left = Left(npz.read_file(io.BytesIO(data), "r.npz"), series, pictures)
     findings = recompute.check_job("job", document, left)
     return {(item.rule, item.where, item.pointer) for item in findings}
 
@@ -99,7 +103,8 @@ def test_the_digest_does_not_depend_on_byte_order_memory_order_or_compression(ho
     held["object"] = np.asfortranarray(held["object"].astype(">c8"))
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **held)
-    left = Left(npz.read_file(buffer, "r.npz"), (0.5, 0.25), pictures)
+    series = {name: tuple(held[name].tolist()) for name in stopping.NAMES if name in held}
+    left = Left(npz.read_file(buffer, "r.npz"), series, pictures)
     assert recompute.check_job("job", document, left) == ()
 
 
@@ -428,15 +433,40 @@ def test_a_file_without_a_guess_has_no_misfit_and_one_that_does_not_fit_has_no_j
 
 
 def test_a_last_loss_better_than_the_arrays_allow_is_found():
-    given, left, attested = reconstructed()
+    given, left, _ = reconstructed()
     again = remeasure.metrics(left, given, truth_present=True)
     reached = again["without_truth"]["amplitude_mse"]
     # Counts about their own mean: the root of a Poisson count has a variance of about 1/4.
     assert 0 < reached < 0.4
     for share, count in ((1.1, 0), (0.6, 0), (0.4, 1)):
-        document = {**attested, "loss": {"last": share * reached}}
+        losses = [5.0, share * reached]
+        document = {"loss": {"per_epoch": losses}, "stopping": {"delivered_epoch": 2}}
         found = list(measured_again.check_final_loss("r", document, again))
         assert [item.rule for item in found] == count * ["recompute.final-loss"]
+
+
+def test_a_loss_is_held_to_the_arrays_of_its_own_epoch():
+    """Where an earlier epoch is delivered, the last one fits noise, and honestly has less loss."""
+    given, left, _ = reconstructed()
+    again = remeasure.metrics(left, given, truth_present=True)
+    reached = again["without_truth"]["amplitude_mse"]
+    object_, probe = (remeasure.array(left, name) for name in ("object", "probe"))
+    last = archive(final_object=object_, final_probe=probe)
+    assert remeasure.final_mse(last, given) == pytest.approx(reached)
+    assert remeasure.final_mse(left, given) is None
+    document = {"loss": {"per_epoch": [reached, 0.3 * reached]}, "stopping": {"delivered_epoch": 1}}
+    check = measured_again.check_final_loss
+    assert list(check("r", document, again)) == []
+    assert list(check("r", document, again, 0.3 * reached)) == []
+    (found,) = check("r", document, again, reached)
+    assert found.pointer == "/loss/per_epoch/1"
+
+
+def test_losses_of_another_model_are_not_compared():
+    plain = {"options_changed": {"reconstructor_options.num_epochs": {}}}
+    assert not measured_again.has_another_model(plain)
+    moved = {"options_changed": {"probe_position_options.optimizable": {}}}
+    assert measured_again.has_another_model(moved)
 
 
 def with_halves(**changed):
@@ -491,8 +521,9 @@ def test_a_hub_whose_job_denies_its_truth_is_caught_by_its_input(
     lie = {"present": False, "misfit": 3.0, "nrmse": None, "removed": None}
     edit(hub, RESULT, lambda result: result["truth"].update(lie))
     mend(hub, "real-run")
-    assert audit.audit(hub).findings == ()
-    found = audit.audit(hub, inputs_at_hand).findings
+    alone = set(audit.audit(hub).findings)
+    assert {item.rule for item in alone} <= {"attest.itself"}, "the errors by epoch remember it"
+    found = set(audit.audit(hub, inputs_at_hand).findings) - alone
     assert {(item.rule, item.where, item.pointer) for item in found} == {
         ("recompute.misfit", RESULT, "/truth/present"),
         ("recompute.misfit", RESULT, "/truth/misfit"),
