@@ -169,6 +169,6 @@ def _digest(asked: Mapping[str, Any]) -> str:
 
 
 def _metrics(plan: work.Work, history: epochs.History) -> Mapping[str, Any]:
-    state, scan = history.delivered or history.final, plan.scan
+    state, scan = history.delivered, plan.scan
     frames = quality.Frames(scan.counts, scan.probe, scan.corners, scan.object_guess)
     return quality.measure(frames, state.object_, plan.whole(state.probe))
