@@ -82,7 +82,7 @@ def test_a_relative_difference_removes_nothing_and_has_no_meaning_against_nothin
 
 @pytest.mark.parametrize("dose_photons", [1000, 100_000])
 def test_the_true_object_is_known_by_its_misfit_at_any_dose(tmp_path, dose_photons):
-    verdict = truth.judge(scan_of(tmp_path, noisy(dose_photons)), 2j * OBJECT)
+    verdict = truth.find(scan_of(tmp_path, noisy(dose_photons))).beside(2j * OBJECT)
     assert verdict.present
     assert verdict.misfit == pytest.approx(1, abs=0.1)
     assert verdict.aligned.nrmse < 1e-6
@@ -99,7 +99,7 @@ def test_the_true_object_is_known_by_its_misfit_at_any_dose(tmp_path, dose_photo
 )
 def test_another_object_is_no_truth_and_nothing_is_measured_by_it(tmp_path, guess):
     arrays = noisy(10_000) | {"objectGuess": guess.astype("complex64")}
-    verdict = truth.judge(scan_of(tmp_path, arrays), OBJECT)
+    verdict = truth.find(scan_of(tmp_path, arrays)).beside(OBJECT)
     assert not verdict.present
     assert verdict.misfit > misfit.LARGEST
     assert f"misfit {verdict.misfit:.3g}" in verdict.reason
@@ -110,12 +110,12 @@ def test_another_object_is_no_truth_and_nothing_is_measured_by_it(tmp_path, gues
 def test_the_largest_misfit_is_where_the_verdict_turns(tmp_path, monkeypatch, share, present):
     scan = scan_of(tmp_path, noiseless())
     monkeypatch.setattr(misfit, "shot_noise", lambda *_: share * misfit.LARGEST)
-    assert truth.judge(scan, OBJECT).present is present
+    assert truth.find(scan).beside(OBJECT).present is present
 
 
 def test_a_dark_guess_is_no_truth(tmp_path):
     arrays = noiseless() | {"objectGuess": np.zeros_like(OBJECT, dtype="complex64")}
-    verdict = truth.judge(scan_of(tmp_path, arrays), OBJECT)
+    verdict = truth.find(scan_of(tmp_path, arrays)).beside(OBJECT)
     assert (verdict.present, verdict.reason) == (False, "objectGuess is dark")
     assert verdict.as_record()["misfit"] is None
 
@@ -123,7 +123,7 @@ def test_a_dark_guess_is_no_truth(tmp_path):
 def test_without_a_guess_there_is_no_truth(tmp_path):
     arrays = noiseless()
     del arrays["objectGuess"]
-    verdict = truth.judge(scan_of(tmp_path, arrays), OBJECT)
+    verdict = truth.find(scan_of(tmp_path, arrays)).beside(OBJECT)
     assert (verdict.present, verdict.reason) == (False, "the file has no objectGuess")
 
 
@@ -131,6 +131,6 @@ def test_without_a_guess_there_is_no_truth(tmp_path):
 def test_a_misfit_that_is_no_number_makes_no_truth(tmp_path, monkeypatch, value):
     scan = scan_of(tmp_path, noiseless())
     monkeypatch.setattr(misfit, "shot_noise", lambda *_: value)
-    verdict = truth.judge(scan, OBJECT)
+    verdict = truth.find(scan).beside(OBJECT)
     assert (verdict.present, verdict.misfit) == (False, None)
     assert "not finite" in verdict.reason

@@ -362,7 +362,7 @@ def test_halves_of_the_frames_are_kept_with_the_arrays_and_measured(scan):
     quality = attest.quality_of(run, scan, truth.find(scan).beside(run.object_))
     assert quality["between_halves"] == halves.measure(run.arrays(), scan.pixel_size_m)
     assert sum(quality["between_halves"]["frames"]) == len(POSITIONS_PX)
-    plain = attest.quality_of(run_that_failed(), scan, truth.judge(scan, run.object_))
+    plain = attest.quality_of(run_that_failed(), scan, truth.find(scan).beside(run.object_))
     assert plain["between_halves"] is None
 
 
