@@ -3,8 +3,8 @@
     .venv/bin/python -m bench.quality [--base PATH] [--view VIEW] --out docs/quality/NAME
 
 Prints the table of the cells and writes NAME.md and NAME.png.  Reconstructions are kept under
-tmp/bench and run again only where the recipe, the input or the seed is another: take that folder
-away when the code that reconstructs or measures has changed.
+tmp/bench and run again only where the recipe, the input, the seed or the rule of stopping is
+another: take that folder away when the code that reconstructs or measures has changed.
 """
 
 from __future__ import annotations

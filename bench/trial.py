@@ -87,6 +87,8 @@ def kept(recipe: str | Path, npz: Path, seed: int, folder: Path, *, measured: bo
     asked = recipefile.load(recipe)
     del asked["source_sha256"]
     made_of = {"recipe": asked, "input": files.sha256_file(npz), "seed": seed}
+    if asked.get("held_out"):
+        made_of["rule"] = files.sha256_file(Path(str(heldout.__file__)))
     path = folder / f"{canonical.digest(made_of)[:16]}.json"
     if not path.is_file():
         done = asdict(run(recipe, npz, seed, measured=measured))
@@ -167,6 +169,6 @@ def _digest(asked: Mapping[str, Any]) -> str:
 
 
 def _metrics(plan: work.Work, history: epochs.History) -> Mapping[str, Any]:
-    state, scan = history.delivered(plan.recipe["stop"]), plan.scan
+    state, scan = history.delivered, plan.scan
     frames = quality.Frames(scan.counts, scan.probe, scan.corners, scan.object_guess)
     return quality.measure(frames, state.object_, plan.whole(state.probe))
