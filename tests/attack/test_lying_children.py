@@ -20,6 +20,8 @@ HALVES = {
     "rings": [],
 }
 SAID = json.dumps(HALVES, separators=(",", ":"))
+PART = {"by": "photons", "share": 0.1, "seed": 1, "frames": 1, "photons": 1.0, "sha256": OTHER}
+KEPT = json.dumps(PART | {"least_epoch": 1, "deviance_per_epoch": [1.0]}, separators=(",", ":"))
 LIES = {
     "ran another algorithm": ('--lie algorithm="PIE"', "attest.algorithm"),
     "ran on another file": (f'--lie input.sha256="{OTHER}"', "attest.input"),
@@ -27,6 +29,14 @@ LIES = {
     "ran fewer epochs": ("--lie epochs_run=1", "attest.epochs"),
     "drew with another seed": ("--lie seed=7", "attest.seed"),
     "took other batches": ("--lie batch_size=5", "attest.batch-size"),
+    "followed another recipe": ("--lie recipe.version=2", "attest.recipe"),
+    "set another option": ("--lie settings={}", "attest.settings"),
+    "chose its epoch by another rule": ('--lie stopping.rule="heldout"', "attest.stop"),
+    "kept a part back that nobody asked for": (
+        f"--lie stopping.held_out={KEPT}",
+        "attest.held-out",
+    ),
+    "repeats only by its word": ("--lie determinism.seeded=false", "attest.itself"),
     "was asked for another device": ('--lie device.requested="cpu"', "attest.device"),
     "started from the truth": ('--lie initial_object="guess"', "attest.initial-object"),
     "tells of halves that nobody asked for": (

@@ -40,7 +40,7 @@ def goals(*cells: Cell) -> list[str]:
 
 FALLING = (7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0)
 BEFORE = (0.5, 0.45, 0.4, 0.36, 0.33, 0.3)
-GOOD = cell(trial((0.6, 0.5, 0.4), second_s=10.0), trial((*BEFORE, 0.31), FALLING))
+GOOD = cell(trial((0.6, 0.25, 0.4), second_s=10.0), trial((*BEFORE, 0.31), FALLING))
 
 
 def test_a_good_cell_reaches_every_goal():

@@ -179,6 +179,10 @@ def reorder_results(root):
     edit(root, MANIFEST, lambda document: document["execution_results"].reverse())
 
 
+def change_recipe(root):
+    edit(root, f"{JOB}/recipe.json", lambda document: document.update(num_epochs=1000))
+
+
 def change_settings(root):
     edit(root, MANIFEST, lambda document: document["settings"]["recipe"].update(num_epochs=1000))
 
@@ -321,6 +325,7 @@ RESEALED = [
     (launch_no_job, "manifest.state", MANIFEST),
     (claim_a_dry_run, "hub.stage", MANIFEST),
     (reorder_results, "manifest.order", MANIFEST),
+    (change_recipe, "hub.recipe", f"{JOB}/recipe.json"),
     (change_settings, "manifest.plan-digest", MANIFEST),
     (hide_a_job, "manifest.cell-lost", MANIFEST),
     (excuse_a_skip, "manifest.reason", MANIFEST),
