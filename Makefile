@@ -5,7 +5,7 @@
 # one quoted word. So DOSE='1000; rm -rf /' is only a dose that no study has.
 
 PYTHON ?= python3
-override DATA := PYTHON DOSE VIEW SPLIT GRIDSIZE RECIPE EPOCHS STOP DEVICE SEED INITIAL_OBJECT \
+override DATA := PYTHON DOSE VIEW SPLIT GRIDSIZE RECIPE EPOCHS STOP HALVES DEVICE SEED INITIAL_OBJECT \
                  PARALLEL FAIL_FAST PRESET BASE BASE_REF HUB PUBLIC_KEY FILE \
                  OUT JOB TO OPTIONS
 $(foreach name,$(DATA),$(eval override $(name) := $$(value $(name))))
@@ -37,7 +37,7 @@ help: ## list the targets (the default)
 	@echo
 	@echo 'Variables, as in make real-run DOSE=1000 VIEW=dense SPLIT=train EPOCHS=100:'
 	@echo '  DOSE VIEW SPLIT GRIDSIZE                   which jobs'
-	@echo '  RECIPE EPOCHS STOP DEVICE SEED INITIAL_OBJECT  how they are reconstructed'
+	@echo '  RECIPE EPOCHS STOP INITIAL_OBJECT HALVES DEVICE SEED  how they are reconstructed'
 	@echo '  PARALLEL                                   jobs side by side; default: one a core'
 	@echo '  FAIL_FAST=1                                stop at the first job that fails'
 	@echo '  PRESET BASE                                which inputs: default or smoke; a base NPZ'

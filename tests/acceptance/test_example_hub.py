@@ -10,7 +10,7 @@ from harness import audit, cli, layout, publish, recompute, records, studyfile, 
 from harness.resources import REPOSITORY
 from tests.attack import attacks, hubs
 
-LARGEST_BYTES = 3_000_000
+LARGEST_BYTES = 4_500_000
 
 
 @pytest.fixture(scope="module")

@@ -204,12 +204,15 @@ def test_a_wheel_carries_the_schemas_inside_the_package(tmp_path):
     shutil.copytree(ROOT / "harness", tmp_path / "harness")
     (tmp_path / "schemas").mkdir()
     (tmp_path / "schemas" / "job.schema.json").write_text("{}")
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "seed.toml").write_text("")
     for name in ("README.md", "LICENSE"):
         (tmp_path / name).write_text("text\n")
     code = "import hatchling.build as b; print(b.build_wheel('dist'))"
     wheel = output_of(tmp_path, sys.executable, "-c", code).split()[-1]
     names = set(zipfile.ZipFile(tmp_path / "dist" / wheel).namelist())
-    assert {"harness/schemas/job.schema.json", "harness/model.py"} <= names
+    packed = {"schemas/job.schema.json", "recipes/seed.toml", "model.py"}
+    assert {f"harness/{name}" for name in packed} <= names
     assert {name.split("/")[0] for name in names if "dist-info" not in name} == {"harness"}
 
 

@@ -96,7 +96,11 @@ def test_all_jobs_that_succeeded_are_run_again_and_are_identical(reproduce, comp
     assert record["original"]["head_sha256"] == hub.head(complete_hub)
     assert (record["verdict"], record["exit_code"]) == ("pass", 0)
     assert record["tolerance"] == {"object_nrmse": reproduction.OBJECT_TOLERANCE}
-    assert [array["name"] for array in record["jobs"][0]["arrays"]] == ["loss_per_epoch", "object"]
+    assert [array["name"] for array in record["jobs"][0]["arrays"]] == [
+        "loss_per_epoch",
+        "object",
+        "truth_nrmse_per_epoch",
+    ]
     assert findings(made) == ()
     assert cli.main(["verify", str(made)]) == 0
     assert small_tree.digests(complete_hub) == before, "the original is only read"

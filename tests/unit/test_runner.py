@@ -15,6 +15,7 @@ import pytest
 from harness import runner
 from harness.errors import JobFailed, UsageError, describe_returncode
 from harness.model import CellKey, ReconstructionJob
+from tests.recipes import settings_by
 
 KEY = CellKey(1000, "dense", "train")
 
@@ -24,7 +25,8 @@ def python(code, *words):
 
 
 def job_in(folder):
-    return ReconstructionJob(KEY, "in.npz", str(folder), str(folder / "ptychi.log"))
+    log = str(folder / "ptychi.log")
+    return ReconstructionJob(KEY, "in.npz", str(folder), log, settings_by())
 
 
 def run_job(folder, code):
