@@ -126,6 +126,7 @@ def _epochs(run: Run, how: str) -> Figure:
         axes.set_ylabel(SERIES[name], fontsize=8)
         axes.tick_params(labelsize=8, which="both")
         axes.grid(True, which="both", alpha=0.3)
+    panels[-1].xaxis.get_major_locator().set_params(integer=True)
     panels[-1].set_xlabel("epoch")
     delivered = f"dashed: epoch {run.delivered_epoch}, delivered"
     figure.suptitle(f"Epochs ({how}); {delivered}", fontsize=10)
