@@ -12,8 +12,9 @@ from harness import cli, exporting, layout, scans
 from harness.jobs import geometry
 from tests import foreign_files as made
 from tests import small_tree
+from tests.attack import table
 
-HUB = sorted((small_tree.REPOSITORY / layout.reports(small_tree.INITIATIVE)).glob("*/*"))[-1]
+HUB = table.example()
 JOB = "dose_1000/dense/test"
 LENGTHS = ("--pixel-size-m", "1e-8", "--energy-ev", "8800", "--distance-m", "2")
 OBJECT = made.SCAN["objectGuess"]
