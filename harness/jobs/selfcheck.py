@@ -43,6 +43,8 @@ from harness.errors import EXIT_FAILED, EXIT_OK, UsageError
 from harness.jobs import figures
 
 FORMAT = "harness.selfcheck/1"
+# Without regularisation the truth stays where it is.
+RECIPE = "seed"
 PROGRAM = ("-u", "-m", "harness.jobs.ptychi_lsqml")
 SIDE_BY_SIDE = 2
 CHILD_LIMIT_S = 600.0
@@ -201,6 +203,7 @@ def _one(
     options = {
         "--input-npz": folder / "input.npz",
         "--output-dir": folder / "out",
+        "--recipe": RECIPE,
         "--num-epochs": experiment.num_epochs,
         "--seed": 1,
         "--device": "cpu",
