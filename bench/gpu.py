@@ -80,7 +80,7 @@ def _whole(npz: Path, seed: int, device: str) -> Done:
     """Run the epochs as a job does, each scored."""
     with trial.quiet():
         plan, task = trial.start(RECIPE, npz, seed, device)
-        num_epochs = plan.recipe["num_epochs"]
+        num_epochs = plan.num_epochs
         return _clocked(task, num_epochs, lambda: epochs.run(task, num_epochs, plan.watch()))
 
 
@@ -88,7 +88,7 @@ def _bare(npz: Path, seed: int) -> Done:
     """Run the epochs by one call of pty-chi, nothing looked at in between."""
     with trial.quiet():
         plan, task = trial.start(RECIPE, npz, seed, CUDA)
-        num_epochs = plan.recipe["num_epochs"]
+        num_epochs = plan.num_epochs
         return _clocked(task, num_epochs, lambda: task.run(n_epochs=num_epochs))
 
 

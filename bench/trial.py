@@ -160,7 +160,7 @@ def _timed(task: PtychographyTask, plan: work.Work) -> tuple[epochs.History, lis
         run_epoch(**named)
 
     task.run = run_one
-    history = epochs.run(task, plan.recipe["num_epochs"], watch)
+    history = epochs.run(task, plan.num_epochs, watch)
     return history, [*ends_s[1:], stopwatch.spent_s]
 
 

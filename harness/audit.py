@@ -189,6 +189,9 @@ def _check_inputs(
 def _measured(job: _Job, seen: _Seen) -> Iterator[Finding]:
     """Yield each figure of a job that its input and its arrays do not give."""
     where, attestation = f"{job.folder}/{layout.RESULT}", job.attestation
+    if seen.reading is not None:
+        facts = remeasure.input_facts(seen.reading)
+        yield from measured_again.check_input(where, attestation["input"], facts)
     if seen.judged is not None:
         yield from measured_again.check_judgement(where, attestation["truth"], seen.judged)
     if seen.error is not None:

@@ -77,6 +77,9 @@ RULES: dict[str, Rule] = {
         "the error against the truth is the one attested", "trust the arrays"
     ),
     "recompute.metrics": Rule("metrics are those that input and arrays give", "trust the arrays"),
+    "recompute.input": Rule(
+        "what a job says of its input can be read off that input", "trust the input"
+    ),
     "recompute.misfit": Rule(
         "an objectGuess is judged by how it predicts the frames", "trust the input"
     ),

@@ -92,6 +92,15 @@ def check_judgement(where: str, attested: Record, found: Judgement) -> Iterator[
     yield from _compare(where, "/truth", stated, again, rule="recompute.misfit")
 
 
+def check_input(where: str, attested: Record, found: Record) -> Iterator[Finding]:
+    """Yield each fact about an input, of those found, that a record has otherwise.
+
+    attested: `input` of a result.json.  found: some of its facts, read off the input again.
+    """
+    stated = {name: attested.get(name) for name in found}
+    yield from _compare(where, "/input", stated, found, rule="recompute.input")
+
+
 def check_final_loss(
     where: str, attestation: Record, found: Record, final_mse: float | None = None
 ) -> Iterator[Finding]:

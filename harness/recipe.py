@@ -7,12 +7,15 @@ A recipe is the mapping that its file holds (schemas/recipe.schema.json).  Pure;
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import canonical
 
 GIVEN, GUESS = "given", "guess"
+ON_PIXELS, BETWEEN_PIXELS = "on_pixels", "between_pixels"
+REFINED = "probe_position_options.optimizable"
 FINAL, HELD_OUT = "final", "heldout"
 FRAMES, PHOTONS = "frames", "photons"
 BATCH_SHARE = "frames/"
@@ -49,6 +52,15 @@ def digest(recipe: Record) -> str:
     return canonical.digest(dict(recipe))
 
 
+def num_epochs(recipe: Record, frames: int) -> int:
+    """Return the epochs to run, over so many frames that are reconstructed from."""
+    asked = recipe["num_epochs"]
+    if isinstance(asked, int):
+        return asked
+    least, visits = map(int, re.findall("[0-9]+", asked))
+    return max(least, math.ceil(visits / frames))
+
+
 def batch_size(recipe: Record, frames: int) -> int:
     """Return the frames in a batch, of so many frames that are reconstructed from."""
     asked = recipe["batch_size"]
@@ -57,13 +69,16 @@ def batch_size(recipe: Record, frames: int) -> int:
     return math.ceil(frames / int(asked.removeprefix(BATCH_SHARE)))
 
 
-def options(recipe: Record, photons_per_px: float) -> dict[str, Any]:
+def options(recipe: Record, photons_per_px: float, *, on_pixels: bool) -> dict[str, Any]:
     """Return pty-chi's options by path, numbers in place of formulas.
 
-    photons_per_px: see `photons_per_px`.
+    photons_per_px: see `photons_per_px`.  on_pixels: whether all positions are whole pixels;
+    positions that are refined do not stay so.
     """
     by_probe = recipe.get("options_by_probe", {}).get(recipe.get("probe", GIVEN), {})
     asked = {**recipe["options"], **by_probe}
+    place = ON_PIXELS if on_pixels and not asked.get(REFINED) else BETWEEN_PIXELS
+    asked |= recipe.get("options_by_positions", {}).get(place, {})
     return {path: _number(value, photons_per_px) for path, value in sorted(asked.items())}
 
 

@@ -46,7 +46,7 @@ OF_A_JOB: Mapping[str, str] = {
     "loss": "the losses attested, and the final one, are those in the arrays",
     "object": "object and probe are finite and of the shape attested",
     "pictures": "each picture was drawn from these arrays, or from the job's input",
-    "input": "the input is the file whose digest is recorded",
+    "input": "the input is the file whose digest is recorded, and what is said of it holds",
     "data-001": "the input keeps DATA-001",
     "dose": "mean photons per frame are the dose",
     "spacing": "spacing and overlap of the positions are the view's",

@@ -39,7 +39,11 @@ def compare(
         "attest.status": ("/status", "succeeded", attestation["status"]),
         "attest.recipe": ("/recipe", _identity(wanted), attestation["recipe"]),
         "attest.algorithm": ("/algorithm", wanted["algorithm"], attestation["algorithm"]),
-        "attest.epochs": ("/epochs_run", wanted["num_epochs"], attestation["epochs_run"]),
+        "attest.epochs": (
+            "/epochs_run",
+            recipe.num_epochs(wanted, _frames_used(attestation)),
+            attestation["epochs_run"],
+        ),
         "attest.input": ("/input/sha256", asked["input_sha256"], attestation["input"]["sha256"]),
         "attest.seed": ("/seed", asked["seed"], attestation["seed"]),
         "attest.batch-size": (
@@ -120,7 +124,8 @@ def check_settings(
     light = recipe.photons_per_px(
         read["frames"], read["mean_photons_per_frame"], attestation["truth"]["region_px"]
     )
-    options, held = recipe.options(wanted, light), attestation["settings"]
+    options = recipe.options(wanted, light, on_pixels=read["positions_on_pixels"])
+    held = attestation["settings"]
     for path in sorted({*options, *held}):
         if path not in held or path not in options or options[path] != held[path]:
             yield finding(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import alignment, npz, stopping
+from harness import alignment, forward, npz, stopping
 from harness.errors import InputInvalid
 from harness.measured_again import TruthError
 from harness.misfit import Judgement
@@ -29,6 +29,17 @@ def array(archive: bytes, name: str) -> np.ndarray | None:
             return np.asarray(arrays[name])
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
+
+
+def input_facts(reading: npz.NpzReading) -> Record:
+    """Return what a job attests of its input beside path and digest, as far as it can be read."""
+    description = reading.description or {}
+    numbers = description.get("statistics") or {}
+    facts = {name: numbers.get(name) for name in ("frames", "frame_px", "mean_photons_per_frame")}
+    if reading.positions_px is not None:
+        off_px = forward.parts_of_a_pixel(*reading.positions_px.T[::-1])
+        facts["positions_on_pixels"] = not off_px.any()
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def judgement(data: bytes) -> Judgement | None:

@@ -86,6 +86,8 @@ def _words(error: ValidationError) -> tuple[str, str]:
     if (error.validator, wanted) == ("type", "integer") and _is_whole_float(error.instance):
         whole = int(error.instance)
         return f"an integer, written without point or exponent: {whole}", str(error.instance)
+    if error.validator is None:
+        return "no such key beside the others", _as_json(error.instance)
     if error.validator in EXPECTED:
         return EXPECTED[error.validator](wanted), _as_json(error.instance)
     return f"{error.validator} {short(wanted)}", error.message

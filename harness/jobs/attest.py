@@ -263,6 +263,7 @@ def record(
             "frames": len(scan.counts),
             "frame_px": scan.frame_px,
             "mean_photons_per_frame": scan.mean_photons_per_frame,
+            "positions_on_pixels": scan.positions_on_pixels,
             "pixel_size_m": scan.pixel_size_m,
         },
         "object_shape_px": list(run.object_.shape),

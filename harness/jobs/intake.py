@@ -54,6 +54,11 @@ class Scan:
         """Parts of a pixel by which probes lie beside their patches, (n, 2)."""
         return forward.parts_of_a_pixel(self.positions_x_px, self.positions_y_px)
 
+    @property
+    def positions_on_pixels(self) -> bool:
+        """Whether each position is a whole number of pixels."""
+        return not self.beside_px.any()
+
     def part(self, frames: np.ndarray) -> Scan:
         """Return the scan of some of its frames, by index; the object's shape stays."""
         return replace(

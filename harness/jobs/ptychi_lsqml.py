@@ -72,7 +72,7 @@ def _run(request: Request, plan: Work) -> Run:
 
     task = _task(request, plan)
     initial_object = attest.name_initial_object(task, plan.scan)
-    history = epochs.run(task, plan.recipe["num_epochs"], plan.watch())
+    history = epochs.run(task, plan.num_epochs, plan.watch())
     return attest.read_off(task, plan, initial_object, history)
 
 
@@ -85,9 +85,7 @@ def _with_halves(run: Run, request: Request, plan: Work) -> Run:
     for name, frames in zip("ab", halves.split(len(plan.scan.counts)), strict=True):
         print(f"half {name}: {len(frames)} of {len(plan.scan.counts)} frames")
         half = work.make(plan.scan.part(frames), plan.recipe, plan.seed, plan.reference)
-        of_half = epochs.run(
-            _task(request, half), plan.recipe["num_epochs"], half.watch(), f"half {name} "
-        )
+        of_half = epochs.run(_task(request, half), half.num_epochs, half.watch(), f"half {name} ")
         if of_half.failure is not None:
             return replace(run, half_failure=f"half {name} of the frames: {of_half.failure}")
         objects.append(of_half.delivered.object_)
@@ -164,7 +162,7 @@ def _options(request: Request, plan: Work, device: str) -> Any:
     options = api.LSQMLOptions()
     settings.apply(options, plan.options)
     reconstructor = options.reconstructor_options
-    reconstructor.num_epochs = plan.recipe["num_epochs"]
+    reconstructor.num_epochs = plan.num_epochs
     reconstructor.batch_size = plan.batch_size
     reconstructor.default_device = api.Devices.GPU if device == "cuda" else api.Devices.CPU
     reconstructor.random_seed = request.seed

@@ -21,9 +21,9 @@ class Work:
     """One reconstruction, nothing of it run yet.
 
     split: None where nothing is held out.  counts: float32 (m, N, N), reconstructed from.
-    frames: int (m,), which of the scan's these are.  batch_size: frames.  options: pty-chi's, by
-    path.  object_: complex64 (H, W), to start from.  probe: complex64 (modes, N, N), scaled.
-    reference: the truth, if there is one.
+    frames: int (m,), which of the scan's these are.  num_epochs: to run.  batch_size: frames.
+    options: pty-chi's, by path.  object_: complex64 (H, W), to start from.
+    probe: complex64 (modes, N, N), scaled.  reference: the truth, if there is one.
     """
 
     scan: Scan
@@ -32,6 +32,7 @@ class Work:
     split: heldout.Split | None
     counts: np.ndarray
     frames: np.ndarray
+    num_epochs: int
     batch_size: int
     options: Mapping[str, Any]
     object_: np.ndarray
@@ -86,8 +87,9 @@ def make(scan: Scan, asked: Mapping[str, Any], seed: int, reference: Verdict) ->
         split,
         counts,
         frames,
+        recipe.num_epochs(asked, len(counts)),
         recipe.batch_size(asked, len(counts)),
-        recipe.options(asked, light),
+        recipe.options(asked, light, on_pixels=scan.positions_on_pixels),
         start,
         probe,
         reference,

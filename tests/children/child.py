@@ -94,12 +94,16 @@ def attestation(options: argparse.Namespace, outputs: list[dict]) -> dict:
     document = json.loads(example.read_text())
     data = options.input_npz.read_bytes()
     with np.load(options.input_npz) as arrays:
-        frames = len(arrays["xcoords"])
+        counts = arrays["diffraction"].astype(float) ** 2
+        places = np.concatenate([arrays["xcoords"], arrays["ycoords"]])
     document["input"] |= {
         "path": options.input_npz.name,
         "sha256": hashlib.sha256(data).hexdigest(),
         "bytes": len(data),
-        "frames": frames,
+        "frames": len(counts),
+        "frame_px": counts.shape[1],
+        "mean_photons_per_frame": float(counts.sum() / len(counts)),
+        "positions_on_pixels": bool((places == np.rint(places)).all()),
     }
     for name, used in (
         ("num_epochs", options.asked["num_epochs"]),

@@ -24,7 +24,7 @@ def changed(tmp_path, old, new, name="recipe.toml"):
 
 def test_the_seed_recipe_leaves_pty_chi_as_it_is():
     assert (SEED["num_epochs"], SEED["batch_size"], SEED["stop"]) == (100, 96, "final")
-    assert recipe.options(recipe.resolve(SEED, "given", {}), 1.0) == {
+    assert recipe.options(recipe.resolve(SEED, "given", {}), 1.0, on_pixels=True) == {
         "reconstructor_options.batching_mode": "random",
         "reconstructor_options.noise_model": "gaussian",
     }
@@ -47,6 +47,12 @@ def test_a_batch_has_a_frame_and_never_more_than_there_are(frames, parts):
     assert size * parts >= frames
 
 
+@pytest.mark.parametrize(("frames", "epochs"), [(1, 4000), (9, 445), (100, 40), (700, 40)])
+def test_few_frames_are_gone_through_more_often(frames, epochs):
+    assert recipe.num_epochs({"num_epochs": "max(40, 4000/frames)"}, frames) == epochs
+    assert recipe.num_epochs({"num_epochs": 100}, frames) == 100
+
+
 def test_light_is_all_photons_over_the_pixels_of_the_box():
     assert recipe.photons_per_px(8, 50.0, BOX) == 2.0
     assert recipe.photons_per_px(8, 50.0, {"rows": [3, 3], "columns": [1, 9]}) == 400.0
@@ -54,12 +60,30 @@ def test_light_is_all_photons_over_the_pixels_of_the_box():
 
 def test_a_weight_goes_with_the_root_of_the_light():
     asked = {"options": {"a.weight": "0.2/sqrt(photons_per_px)", "a.enabled": True}}
-    assert recipe.options(asked, 4.0) == {"a.enabled": True, "a.weight": 0.1}
+    assert recipe.options(asked, 4.0, on_pixels=True) == {"a.enabled": True, "a.weight": 0.1}
+
+
+POSITIONS = {
+    "options": {"a": 1},
+    "options_by_positions": {"on_pixels": {"a": 2}, "between_pixels": {"b": 3}},
+}
+
+
+def test_options_go_with_where_the_positions_are():
+    assert recipe.options(POSITIONS, 1.0, on_pixels=True) == {"a": 2}
+    assert recipe.options(POSITIONS, 1.0, on_pixels=False) == {"a": 1, "b": 3}
+
+
+def test_positions_that_are_refined_do_not_stay_on_pixels():
+    refined = {"probe_position_options.optimizable": True}
+    asked = {**POSITIONS, "options": refined}
+    assert recipe.options(asked, 1.0, on_pixels=True) == {**refined, "b": 3}
 
 
 def test_a_probe_that_is_known_is_kept_and_a_guess_is_not():
     known, guess = (
-        recipe.options(recipe.resolve(DEFAULT, probe, {}), 1.0) for probe in ("given", "guess")
+        recipe.options(recipe.resolve(DEFAULT, probe, {}), 1.0, on_pixels=True)
+        for probe in ("given", "guess")
     )
     assert known["probe_options.optimizable"] is False
     assert guess["probe_options.optimizable"] is True
@@ -94,7 +118,8 @@ def test_a_file_that_is_not_there_is_a_usage_error(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "pointer"),
     [
-        ("num_epochs = 20", "num_epochs = 2e1", "/num_epochs"),
+        ('"max(40, 4000/frames)"', "2e1", "/num_epochs"),
+        ('"max(40, 4000/frames)"', '"4000/frames"', "/num_epochs"),
         ('batch_size = "frames/3"', 'batch_size = "frames / 3"', "/batch_size"),
         ("share = 0.03", "share = 0.9", "/held_out/share"),
         ('"object_options.step_size"', '"object_options.stepsize"', "/options"),
@@ -118,8 +143,8 @@ def test_what_is_no_document_is_refused(tmp_path, name, kind):
 
 def attested(asked, **changes):
     """Return what matters of an attestation that follows a recipe, then changed."""
-    read = {"frames": 8, "mean_photons_per_frame": 50.0}
-    options = recipe.options(asked, 2.0)
+    read = {"frames": 8, "mean_photons_per_frame": 50.0, "positions_on_pixels": True}
+    options = recipe.options(asked, 2.0, on_pixels=True)
     document = {
         "input": read,
         "truth": {"region_px": BOX},
@@ -141,7 +166,7 @@ def test_a_child_that_did_as_the_recipe_says_is_believed():
 def test_an_option_of_another_value_or_not_said_is_found():
     asked = recipe.resolve(DEFAULT, "given", {})
     settings = dict(attested(asked)["settings"])
-    settings["object_options.step_size"] = 0.5
+    settings["object_options.step_size"] = 0.7
     settings["object_options.total_variation.weight"] *= 2
     del settings["probe_options.optimizable"]
     assert found(asked, attested(asked, settings=settings)) == [

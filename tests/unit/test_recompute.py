@@ -514,6 +514,22 @@ def test_halves_are_neither_hidden_nor_made_up():
     assert remeasure.between_halves(misfit, attested) == remeasure.UNFIT
 
 
+def test_what_a_job_says_of_its_input_is_read_off_the_input(complete_hub, inputs_at_hand, tmp_path):
+    hub = shutil.copytree(complete_hub, tmp_path / "hub")
+    sound = json.loads((hub / RESULT).read_bytes())["input"]
+    lie = {
+        "frame_px": 2 * sound["frame_px"],
+        "mean_photons_per_frame": 1.01 * sound["mean_photons_per_frame"],
+        "positions_on_pixels": not sound["positions_on_pixels"],
+    }
+    edit(hub, RESULT, lambda result: result["input"].update(lie))
+    mend(hub, "real-run")
+    found = set(audit.audit(hub, inputs_at_hand).findings) - set(audit.audit(hub).findings)
+    assert {(item.rule, item.where, item.pointer) for item in found} == {
+        ("recompute.input", RESULT, f"/input/{name}") for name in lie
+    }
+
+
 def test_a_hub_whose_job_denies_its_truth_is_caught_by_its_input(
     complete_hub, inputs_at_hand, tmp_path
 ):
