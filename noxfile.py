@@ -169,7 +169,8 @@ def mutation(session: nox.Session) -> None:
 
 @nox.session
 def selfcheck(session: nox.Session) -> None:
-    """Check the reconstruction against a known truth, and that jobs repeat bit for bit."""
+    """Check reconstructions against known truths, that jobs repeat, and that options help."""
     python = programs(session, "full") / "python"
     session.run(str(python), "-m", "harness.jobs.selfcheck", *session.posargs, external=True)
     session.run(str(python), "-m", "harness.jobs.repeatcheck", external=True)
+    session.run(str(python), "-m", "harness.jobs.optionscheck", external=True)
