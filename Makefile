@@ -86,6 +86,7 @@ reconstruct: $(LIGHT_FOR_FILE) $(FULL_FOR_FILE) ## reconstruct one NPZ into a hu
 	@test -n "$$FILE" || { echo 'say which file: make $@ FILE=PATH' >&2; exit 2; }
 	@.venv/bin/python -m harness reconstruct $${RECIPE:+"--recipe=$$RECIPE"} \
 	    $${EPOCHS:+"--num-epochs=$$EPOCHS"} $${STOP:+"--stop=$$STOP"} \
+	    $${INITIAL_OBJECT:+"--initial-object=$$INITIAL_OBJECT"} $${HALVES:+"--halves=$$HALVES"} \
 	    $${SEED:+"--seed=$$SEED"} $${DEVICE:+"--device=$$DEVICE"} -- "$$FILE"
 export: $(LIGHT_FOR_HUB) ## write a job as CXI or ptychodus product: make export HUB=PATH TO=cxi OUT=PATH
 	@test -n "$$HUB" && test -n "$$TO" && test -n "$$OUT" || \

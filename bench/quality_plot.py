@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bench.quality_table import resolvable_band
+from bench.quality_table import shared_band
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ def draw(cells: Sequence[Cell], path: Path) -> None:
         lost = "" if of_view[0].coverage.enough else "\ncannot be reconstructed"
         axes[0][column].set_title(f"{view}{lost}")
     axes[0][0].set_ylabel("NRMSE against the truth")
-    axes[1][0].set_ylabel("phase error in the resolvable band (rad)")
+    axes[1][0].set_ylabel("phase error in the band of both (rad)")
     figure.savefig(path, dpi=100, metadata={"Software": None})
 
 
@@ -54,14 +54,14 @@ def _in_time(axes: Axes, cells: Sequence[Cell]) -> None:
 
 
 def _by_dose(axes: Axes, cells: Sequence[Cell]) -> None:
-    for name, style in STYLES.items():
-        bands = [(cell.key.dose_photons, resolvable_band(getattr(cell, name))) for cell in cells]
-        seen = [(dose, band) for dose, band in bands if band is not None]
-        doses = [dose for dose, _ in seen]
-        errors = [band["phase_rmse_rad"] for _, band in seen]
-        limits = [band["photon_limit_phase_rad"] for _, band in seen]
+    bands = [(cell.key.dose_photons, shared_band(cell)) for cell in cells]
+    seen = [(dose, band) for dose, band in bands if band is not None]
+    doses = [dose for dose, _ in seen]
+    for number, (name, style) in enumerate(STYLES.items()):
+        errors = [band.errors_rad[number] for _, band in seen]
         axes.loglog(doses, errors, style, marker="o", color="black", label=f"{name}, error")
-        axes.loglog(doses, limits, style, marker="_", color="tab:green", label=f"{name}, limit")
+    limits = [band.limit_rad for _, band in seen]
+    axes.loglog(doses, limits, marker="_", color="tab:green", label="photon limit")
     axes.set_xlabel("photons a frame")
     axes.grid(True, which="both", alpha=0.2)
     axes.legend(fontsize=7)

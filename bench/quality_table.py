@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.timing import REPOSITORY
 from bench.trial import Trial
 from harness import provenance
 from harness.model import CellKey
@@ -23,11 +22,20 @@ ERROR_WORDS = """\
 NRMSE of the object over the box of the probe's centres, `@` the epoch. `chosen`: by held-out
 photons, without the truth; `best`: by the truth. In brackets the share of the box that two frames
 or more see: under 0.5 a cell **cannot be reconstructed**, its figures say how wrong it is, and no
-goal counts it."""
+goal counts it but the choice of an epoch."""
 LIMIT_WORDS = """\
-Phase error of what is delivered and its limit, both in the band that it resolves
-(docs/metrics.md). Time: of the processor, all epochs, with the scoring of held-out photons; start
-and metrics are the same for both and left out."""
+Phase error of what is delivered and its limit, for both recipes in the same band: from zero to the
+wider of what the two resolve (docs/metrics.md). Time: of the processor, all epochs, with the
+scoring of held-out photons; start and metrics are the same for both and left out."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """Frequencies up to an edge: the photon limit there, and the errors of seed and default."""
+
+    to_cycles_per_px: float
+    limit_rad: float
+    errors_rad: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ def document(cells: Sequence[Cell], scene: str, command: str) -> str:
     parts = [
         f"# Both recipes on {scene}",
         "",
-        f"Made by `{command}`, commit {_commit()}.",
+        f"Made by `{command}`, {_commits(cells)}.",
         f"{host['processor']}, one core a run. {_recipes(cells[0])}",
         "",
         *_errors(cells),
@@ -68,23 +76,34 @@ def document(cells: Sequence[Cell], scene: str, command: str) -> str:
     return "\n".join(parts)
 
 
-def band_ratio(trial: Trial) -> float | None:
-    """Return the phase error in the resolvable band over its photon limit, None without a band."""
-    band = resolvable_band(trial)
-    return band and band["phase_rmse_rad"] / band["photon_limit_phase_rad"]
+def shared_band(cell: Cell) -> Band | None:
+    """Return the band by which both recipes are judged; None where neither resolves anything.
+
+    It ends with the one of the eight bands in which the wider of what the two resolve ends.
+    """
+    trials = (cell.seed, cell.default)
+    limits = [trial.metrics["photon_limit"] for trial in trials]
+    edges = [limit["resolvable_band"]["to_cycles_per_px"] for limit in limits if _resolves(limit)]
+    if not edges:
+        return None
+    ends = [band["to_cycles_per_px"] for band in limits[0]["bands"]]
+    to = next((end for end in ends if end >= max(edges)), ends[-1])
+    errors = tuple(_whole(limit["bands"], "phase_rmse_rad", to) for limit in limits)
+    return Band(to, _whole(limits[0]["bands"], "photon_limit_phase_rad", to), errors)
 
 
-def resolvable_band(trial: Trial) -> Mapping[str, Any] | None:
-    """Return the band that the delivered object resolves, with error and limit."""
-    band = trial.metrics["photon_limit"]["resolvable_band"]
-    return band if band and band["photon_limit_phase_rad"] else None
+def _resolves(limit: Mapping[str, Any]) -> bool:
+    band = limit["resolvable_band"]
+    return bool(band and band["photon_limit_phase_rad"])
 
 
-def _commit() -> str:
-    words = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    return subprocess.run(
-        words, check=True, capture_output=True, text=True, cwd=REPOSITORY
-    ).stdout.strip()
+def _whole(bands: Sequence[Mapping[str, Any]], name: str, to: float) -> float:
+    return math.hypot(*(band[name] for band in bands if band["to_cycles_per_px"] <= to))
+
+
+def _commits(cells: Sequence[Cell]) -> str:
+    made_by = sorted({trial.commit for cell in cells for trial in (cell.seed, cell.default)})
+    return f"commit{'s' * (len(made_by) > 1)} {' and '.join(made_by)}"
 
 
 def _recipes(cell: Cell) -> str:
@@ -140,7 +159,7 @@ def _errors(cells: Sequence[Cell]) -> list[str]:
 
 def _limits_and_times(cells: Sequence[Cell]) -> list[str]:
     heads = (
-        *("cell", "seed: error, limit (rad)", "ratio", "default: error, limit (rad)", "ratio"),
+        *("cell", "band to (1/px)", "limit (rad)", "seed (rad)", "ratio", "default (rad)", "ratio"),
         *("seed (s)", "default (s)", "share", "to seed's final (s)", "share"),
     )
     rows = []
@@ -151,8 +170,7 @@ def _limits_and_times(cells: Sequence[Cell]) -> list[str]:
         rows.append(
             (
                 _name(cell) + ("" if cell.coverage.enough else " (**no**)"),
-                *_band(seed),
-                *_band(default),
+                *_band(cell),
                 f"{whole_s:.1f}",
                 f"{ours_s:.1f}",
                 f"{ours_s / whole_s:.2f}",
@@ -169,11 +187,14 @@ def _limits_and_times(cells: Sequence[Cell]) -> list[str]:
     ]
 
 
-def _band(trial: Trial) -> tuple[str, str]:
-    band, ratio = resolvable_band(trial), band_ratio(trial)
-    if band is None or ratio is None:
-        return NO_BAND, NO_BAND
-    return f"{band['phase_rmse_rad']:.3f}, {band['photon_limit_phase_rad']:.3f}", f"{ratio:.2f}"
+def _band(cell: Cell) -> list[str]:
+    band = shared_band(cell)
+    if band is None:
+        return 6 * [NO_BAND]
+    words = [f"{band.to_cycles_per_px:.3f}", f"{band.limit_rad:.3f}"]
+    for error_rad in band.errors_rad:
+        words += [f"{error_rad:.3f}", f"{error_rad / band.limit_rad:.2f}"]
+    return words
 
 
 def _goals(cells: Sequence[Cell]) -> list[str]:
@@ -185,7 +206,7 @@ def _goals(cells: Sequence[Cell]) -> list[str]:
     ]
     goals: list[tuple[str, Sequence[Cell], Callable[[Cell], bool]]] = [
         ("`default` has less error than `seed` at its end", counted, _beats),
-        ("the chosen epoch's error is within 5 % of the best epoch's", counted, _chooses),
+        ("the chosen epoch's error is within 5 % of the best epoch's", cells, _chooses),
         ("`default` reaches the final error of `seed` in 1/5 of its time", counted, _is_fast),
         (
             "dense and baseline at 1e4 and 1e5: within a factor of 2 of the photon limit",
@@ -222,5 +243,5 @@ def _is_fast(cell: Cell) -> bool:
 
 
 def _is_near(cell: Cell) -> bool:
-    ratio = band_ratio(cell.default)
-    return ratio is not None and ratio <= WITHIN_OF_LIMIT
+    band = shared_band(cell)
+    return band is not None and band.errors_rad[1] <= WITHIN_OF_LIMIT * band.limit_rad

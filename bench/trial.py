@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.timing import REPOSITORY
 from harness import canonical, files, heldout, provenance, quality, recipefile
 from harness.jobs import arguments, epochs, intake, ptychi_lsqml, truth, work
 
@@ -26,7 +27,7 @@ class Trial:
     recipe: name, version and sha256.  held_out: deviances, empty where nothing is held out.
     nrmse: against the truth.  cpu_s: processor seconds since the first epoch began, the scoring of
     held-out data included, that against the truth not.  failure: why it ended early, if it did.
-    metrics: of the delivered epoch, None where they were not asked for.
+    metrics: of the delivered epoch, None where they were not asked for.  commit: of the code.
     """
 
     recipe: Mapping[str, Any]
@@ -35,6 +36,7 @@ class Trial:
     cpu_s: Sequence[float]
     failure: str | None
     metrics: Mapping[str, Any] | None
+    commit: str
 
     @property
     def chosen(self) -> int:
@@ -104,7 +106,16 @@ def run(recipe: str | Path, npz: Path, seed: int, *, measured: bool = False) -> 
     named = {name: plan.recipe[name] for name in ("name", "version")}
     named["sha256"] = _digest(plan.recipe)
     metrics = _metrics(plan, history) if measured else None
-    return Trial(named, history.deviances, history.errors, cpu_s, history.failure, metrics)
+    return Trial(
+        named, history.deviances, history.errors, cpu_s, history.failure, metrics, commit()
+    )
+
+
+def commit() -> str:
+    """Return the commit of the code, "-dirty" behind it where files differ."""
+    words = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    done = subprocess.run(words, check=True, capture_output=True, text=True, cwd=REPOSITORY)
+    return done.stdout.strip()
 
 
 def start(

@@ -139,12 +139,14 @@ def _add_reconstruct(subparsers: argparse._SubParsersAction) -> None:
     command = subparsers.add_parser(
         "reconstruct",
         help="reconstruct one NPZ of DATA-001, and leave a hub",
-        description="Makes a study of the one file, then a hub with its dry run and real run.",
+        description="Makes a study of the one file, then a hub with its dry run and real run. "
+        "Where the file has no truth, the halves of its frames are compared: --halves none leaves "
+        "that out.",
     )
     command.add_argument("file", type=terminal.path, metavar="NPZ")
     _add_key(command)
     reconstruction.add_selection(command)
-    command.set_defaults(work=commands.reconstruct)
+    command.set_defaults(work=commands.reconstruct, halves=None)
 
 
 def _add_verify(subparsers: argparse._SubParsersAction) -> None:

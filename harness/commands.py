@@ -145,6 +145,7 @@ def reconstruct(options: argparse.Namespace) -> int:
 
     options.study = onefile.write_study(options.file, terminal.say)
     options.base, options.preset = options.file, onefile.PRESET
+    options.halves = options.halves or onefile.halves(options.file)
     # A hub of one file holds no RED.
     options.base_ref = None
     design = reconstruction.get_study_design(options.study)

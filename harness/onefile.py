@@ -6,13 +6,14 @@ Everything that works on a study works on it unchanged.  Source: docs/adr/0020-m
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from harness import files, gates, layout, npz, prepare, provenance, resources, rules, studyfile
 from harness.design import LARGEST_DOSE_PHOTONS, StudyDesign
 from harness.errors import InputInvalid, UsageError
+from harness.model import HALVES
 
 PRESET = "given"
 VIEW = "measured"
@@ -20,6 +21,8 @@ SPLIT = "whole"
 NAME_LIMIT = 40
 # A dose is a whole number: below, rounding it would go beyond the 5 % that the dose rule allows.
 LEAST_DOSE_PHOTONS = 10
+# Two for each half.
+LEAST_FRAMES = 4
 
 
 def write_study(path: Path, say: Callable[[str], object]) -> Path:
@@ -47,6 +50,19 @@ def write_study(path: Path, say: Callable[[str], object]) -> Path:
         raise UsageError(f"{place} is another study; remove it, or run its stages by --study")
     say(f"study {place}: the one file {path.name}")
     return place
+
+
+def halves(path: Path) -> str:
+    """Return whether the halves of a scan's frames are compared, where nobody said."""
+    return halves_of(npz.read(path, shown_as=provenance.portable(path)).description)
+
+
+def halves_of(description: Mapping[str, Any]) -> str:
+    """Return "alternate" where there is no truth to compare with, and frames for two halves."""
+    measured = (description["metadata"] or {}).get("input_kind") == "measured"
+    has_truth = "objectGuess" in description["arrays"] and not measured
+    none, alternate = HALVES
+    return none if has_truth or description["statistics"]["frames"] < LEAST_FRAMES else alternate
 
 
 def next_steps(hub: Path, study: Path, design: StudyDesign, file: Path) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import canonical
+from harness.errors import UsageError
 
 GIVEN, GUESS = "given", "guess"
 ON_PIXELS, BETWEEN_PIXELS = "on_pixels", "between_pixels"
@@ -41,8 +42,13 @@ def resolve(recipe: Record, probe: str, given: Mapping[str, Any]) -> dict[str, A
     """Return a recipe for inputs whose probe is given or a guess, with what a command replaces.
 
     given: values by key, of `OVERRIDABLE`.  The keys are named under `overridden`, whether the
-    recipe had other values or not.
+    recipe had other values or not.  Raises UsageError for a stop that has nothing to go by.
     """
+    if given.get("stop") == HELD_OUT and not recipe.get("held_out"):
+        raise UsageError(
+            f"--stop {HELD_OUT}: recipe {recipe['name']!r} holds nothing out; "
+            "name one with [held_out], as default, with --recipe"
+        )
     names = sorted({*recipe.get("overridden", ()), *given})
     return {**recipe, **given, "probe": probe, "overridden": names}
 

@@ -199,8 +199,8 @@ def test_make_reproduce_runs_in_the_full_environment(tree):
 
 
 def test_reconstruct_takes_the_file_as_one_word_and_the_settings_as_they_are(tree):
-    run(tree, "make", "reconstruct", "FILE=a $(b).npz", "EPOCHS=3")
-    words = ["-m", "harness", "reconstruct", "--num-epochs=3", "--", "a $(b).npz"]
+    run(tree, "make", "reconstruct", "FILE=a $(b).npz", "EPOCHS=3", "HALVES=none")
+    words = ["-m", "harness", "reconstruct", "--num-epochs=3", "--halves=none", "--", "a $(b).npz"]
     assert calls(tree) == [[".venv/bin/python", *words]]
     done = run(tree, "make", "reconstruct", check=False)
     assert done.returncode == 2

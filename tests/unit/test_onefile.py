@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import tomllib
 
 import numpy as np
@@ -15,6 +16,8 @@ from harness.errors import InputInvalid
 from harness.resources import schema
 from tests import foreign_files as made
 from tests import small_tree
+
+PLAIN = ("--num-epochs", "2", "--halves", "none")
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,7 @@ def scan(tmp_path_factory):
 def reconstructed(sound_tree, tmp_path_factory, scan):
     """The small repository after `reconstruct`, and the hub that it left."""
     root = small_tree.copy(sound_tree, tmp_path_factory.mktemp("one") / "tree")
-    done = small_tree.run(root, "harness", "reconstruct", scan, "--num-epochs", "2")
+    done = small_tree.run(root, "harness", "reconstruct", scan, *PLAIN)
     assert done.returncode == 0, done.stdout + done.stderr
     hub = next(root.glob("plans/active/MEASURED-star-*/reports/*/reconstruction"))
     (root / "said.txt").write_text(done.stdout)
@@ -68,6 +71,40 @@ def test_a_measured_scan_leaves_a_hub_that_holds_and_whose_documents_are_whole(r
         assert (hub / path).is_file(), path
     done = small_tree.run(root, "harness", "verify", hub)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("keys", "kind", "frames", "halves"),
+    [
+        (("objectGuess",), None, 8, "none"),
+        (("objectGuess",), "measured", 8, "alternate"),
+        ((), None, 8, "alternate"),
+        ((), "measured", 3, "none"),
+    ],
+)
+def test_halves_are_compared_where_there_is_no_truth_and_there_are_frames_for_two(
+    keys, kind, frames, halves
+):
+    description = {
+        "arrays": {key: {} for key in ("diffraction", *keys)},
+        "metadata": kind and {"input_kind": kind},
+        "statistics": {"frames": frames},
+    }
+    assert onefile.halves_of(description) == halves
+
+
+def test_reconstruct_asks_for_halves_of_a_measured_scan_unless_told_otherwise(
+    reconstructed, scan, tmp_path
+):
+    def asked(root):
+        (path,) = root.glob("plans/active/MEASURED-star-*/reports/*/*/cli/*manifest.json")
+        return json.loads(path.read_text())["settings"]["halves"]
+
+    assert asked(reconstructed[0]) == "none"
+    root = small_tree.copy(reconstructed[0], tmp_path / "tree")
+    shutil.rmtree(next(root.glob("plans/active/MEASURED-star-*")))
+    small_tree.run(root, "harness", "reconstruct", scan, "--num-epochs", "2")
+    assert asked(root) == "alternate"
 
 
 def test_the_input_in_the_scratch_folder_is_the_file_byte_for_byte(reconstructed, scan):
@@ -121,7 +158,9 @@ def test_the_hub_is_reproduced_from_its_own_record(reconstructed, tmp_path):
 def test_the_same_file_again_makes_a_second_hub_of_the_same_study(reconstructed, scan):
     root, hub = reconstructed
     study = (hub.parents[2] / "study.toml").read_bytes()
-    done = small_tree.run(root, "harness", "reconstruct", scan, "--num-epochs", "1")
+    done = small_tree.run(
+        root, "harness", "reconstruct", scan, "--num-epochs", "1", "--halves", "none"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "unchanged" in done.stdout
     assert (hub.parents[2] / "study.toml").read_bytes() == study

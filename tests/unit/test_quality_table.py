@@ -16,14 +16,18 @@ from harness.reconstructible import Coverage
 
 def trial(nrmse=(0.5, 0.3, 0.4), held_out=(), second_s=1.0, ratio=1.5) -> Trial:
     """A trial with these errors; epochs take equal time, and the phase error is ratio limits."""
-    band = {"phase_rmse_rad": 0.1 * ratio, "photon_limit_phase_rad": 0.1, "to_cycles_per_px": 0.3}
+    bands = [
+        {"to_cycles_per_px": edge, "phase_rmse_rad": 0.1 * ratio, "photon_limit_phase_rad": 0.1}
+        for edge in (0.25, 0.5)
+    ]
     return Trial(
         recipe={"name": "some", "version": 1, "sha256": 64 * "0"},
         held_out=list(held_out),
         nrmse=list(nrmse),
         cpu_s=[second_s * (number + 1) for number in range(len(nrmse))],
         failure=None,
-        metrics={"photon_limit": {"resolvable_band": band}},
+        metrics={"photon_limit": {"resolvable_band": dict(bands[0]), "bands": bands}},
+        commit="0" * 12,
     )
 
 
@@ -62,14 +66,40 @@ def test_a_cell_that_misses_a_goal_is_named_beside_it(number, worse):
     assert goals(GOOD, worse)[number].endswith("| 1 of 2 | 1e4 dense train |")
 
 
+def test_both_recipes_are_held_to_the_limit_of_the_same_band():
+    """The wider of what the two resolve: a smoother object would choose itself an easier one."""
+    wide = trial(ratio=2.0)
+    wide.metrics["photon_limit"]["resolvable_band"]["to_cycles_per_px"] = 0.5
+    narrow = trial(ratio=1.0)
+    narrow.metrics["photon_limit"]["bands"][1]["phase_rmse_rad"] = 0.3
+    found = quality_table.shared_band(cell(wide, narrow))
+    assert found.to_cycles_per_px == 0.5
+    assert found.limit_rad == pytest.approx(0.1 * 2**0.5)
+    assert found.errors_rad == pytest.approx((0.2 * 2**0.5, (0.1**2 + 0.3**2) ** 0.5))
+    wide.metrics["photon_limit"]["resolvable_band"] = None
+    assert quality_table.shared_band(cell(wide, narrow)).to_cycles_per_px == 0.25
+    narrow.metrics["photon_limit"]["resolvable_band"] = None
+    assert quality_table.shared_band(cell(wide, narrow)) is None
+
+
+def test_a_document_names_every_commit_that_made_its_trials():
+    text = quality_table.document([GOOD], "a scene", "a command")
+    assert "commit 000000000000." in text
+    other = replace(GOOD, default=replace(GOOD.default, commit="1" * 12))
+    text = quality_table.document([GOOD, other], "a scene", "a command")
+    assert "commits 000000000000 and 111111111111." in text
+
+
 def test_the_photon_limit_is_no_goal_at_the_least_dose():
     assert "| 0 of 0 |" in goals(replace(GOOD, key=CellKey(1000, "dense", "train")))[3]
 
 
-def test_a_cell_that_cannot_be_reconstructed_counts_for_no_goal_and_is_named():
+def test_a_cell_that_cannot_be_reconstructed_counts_for_the_choice_of_an_epoch_alone():
     lost = cell(GOOD.seed, GOOD.default, view="sparse", share=0.01)
     text = quality_table.document([GOOD, lost], "a scene", "a command")
-    assert all("1 of 1" in line for line in goals(GOOD, lost))
+    assert [line.split(" | ")[1] for line in goals(GOOD, lost)] == [
+        *("1 of 1", "2 of 2", "1 of 1", "1 of 1")
+    ]
     assert "| 1e4 sparse train | **no** (0.01) |" in text
     assert "Cannot be reconstructed: 1e4 sparse train." in text
 

@@ -97,6 +97,12 @@ def test_what_a_command_sets_is_named_and_changes_the_digest():
     assert recipe.resolve(asked, "given", {}) == asked
 
 
+def test_nothing_stops_by_what_is_not_held_out():
+    with pytest.raises(UsageError, match="recipe 'seed' holds nothing out; name one"):
+        recipe.resolve(SEED, "given", {"stop": "heldout"})
+    assert recipe.resolve(DEFAULT, "given", {"stop": "heldout"})["stop"] == "heldout"
+
+
 def test_a_recipe_of_a_job_reads_as_the_one_that_it_came_from(tmp_path):
     from harness import files
 
