@@ -172,7 +172,7 @@ def test_a_child_that_did_as_the_recipe_says_is_believed():
 def test_an_option_of_another_value_or_not_said_is_found():
     asked = recipe.resolve(DEFAULT, "given", {})
     settings = dict(attested(asked)["settings"])
-    settings["object_options.step_size"] = 0.7
+    settings["object_options.step_size"] = 0.1
     settings["object_options.total_variation.weight"] *= 2
     del settings["probe_options.optimizable"]
     assert found(asked, attested(asked, settings=settings)) == [
