@@ -1,6 +1,6 @@
 """Try changes of the default recipe, on scenes and seeds other than those it is judged on.
 
-    .venv/bin/python -m bench.search [NAME ...]
+    .venv/bin/python -m bench.search [--probe guess] [NAME ...]
 
 Two scenes of frames half as wide, at a quarter of the photons, so that each pixel of detector and
 object sees as many as in the study: the embedded one with other seeds, and a "close" one, with
@@ -8,6 +8,9 @@ phases that wrap, a probe that fills the detector, and frames that lie much clos
 of bench/candidates.toml runs on each cell.  A row has, for each cell, the error of the epoch that
 held-out photons choose (and which), and over all cells the geometric mean of that error over
 `default`'s, the same of the least error, and of the time.
+
+With --probe guess the probe of each input is out of focus, the recipe is told that it is a guess,
+and the candidates are those of bench/candidates_guess.toml.
 """
 
 from __future__ import annotations
@@ -35,6 +38,8 @@ EMBEDDED = {"frame_px": 32, "position_count": 350, "field_px": 96}
 CLOSE = {"frame_px": 32, "position_count": 265, "field_px": 44}
 PHASE_FACTOR = 2.5
 CHIRP_PER_PX2 = 0.012
+PROBE_ERROR = 0.3
+CANDIDATES = {"given": "bench/candidates.toml", "guess": "bench/candidates_guess.toml"}
 CELLS = {"embedded": ("dense", "baseline"), "close": ("dense", "baseline")}
 KEPT = REPOSITORY / "tmp" / "bench" / "search"
 SPLIT = "train"
@@ -46,8 +51,10 @@ def main() -> None:
     trial.on_one_core("bench.search")
     parser = argparse.ArgumentParser(prog="python -m bench.search", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="of candidates; default: all")
-    names = parser.parse_args().names
-    candidates = tomllib.loads((REPOSITORY / "bench/candidates.toml").read_text(encoding="utf-8"))
+    parser.add_argument("--probe", choices=CANDIDATES, default="given", help="what inputs have")
+    options = parser.parse_args()
+    names, file = options.names, REPOSITORY / CANDIDATES[options.probe]
+    candidates = tomllib.loads(file.read_text(encoding="utf-8"))
     if unknown := [name for name in names if name not in candidates]:
         parser.error(f"no candidate {', '.join(unknown)}; there are {', '.join(candidates)}")
     names = [JUDGE, *(name for name in names or candidates if name != JUDGE)]
@@ -57,11 +64,14 @@ def main() -> None:
     with scratch() as folder:
         root = Path(folder)
         designs = {scene: _prepare(scene, root) for scene in CELLS}
-        scans = [_input(*designs[scene], view, dose) for scene, view, dose in _cells()]
+        known = [_input(*designs[scene], view, dose) for scene, view, dose in _cells()]
+        scans: list[tuple[Path, Path | None]] = [(npz, None) for npz in known]
+        if options.probe == "guess":
+            scans = [(_out_of_focus(npz), npz) for npz in known]
         judge: list[Trial] = []
         for name in names:
             recipe = trial.variant(JUDGE, candidates[name], root / f"{name}.json")
-            found = [_try(recipe, npz) for npz in scans]
+            found = [_try(recipe, *scan) for scan in scans]
             judge = judge or found
             print(_row(name, found, judge), flush=True)
 
@@ -104,8 +114,34 @@ def _close(design: StudyDesign) -> dict[str, np.ndarray]:
     }
 
 
-def _try(recipe: Path, npz: Path) -> Trial:
-    return trial.kept(recipe, npz, SEEDS["reconstruction"], KEPT, measured=False)
+def _out_of_focus(npz: Path) -> Path:
+    """Write the input again beside itself, its probe out of focus, and return the path."""
+    with np.load(npz) as archive:
+        arrays = dict(archive)
+    probe = arrays["probeGuess"]
+    blurred = (_defocused(probe, px2) for px2 in np.geomspace(0.1, 100, 200))
+    arrays["probeGuess"] = next(each for each in blurred if _apart(each, probe) > PROBE_ERROR)
+    path = npz.with_name(f"{npz.stem}_out_of_focus.npz")
+    path.write_bytes(input_files.npz_bytes(arrays))
+    return path
+
+
+def _defocused(probe: np.ndarray, by_px2: float) -> np.ndarray:
+    """Return a probe, complex (N, N), by a distance times wavelength of so many square pixels."""
+    rows, columns = (np.fft.fftfreq(size) for size in probe.shape)
+    chirp = np.exp(1j * np.pi * by_px2 * (rows[:, None] ** 2 + columns**2))
+    return np.fft.ifft2(np.fft.fft2(probe) * chirp).astype(probe.dtype)
+
+
+def _apart(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the error of one beside the other, whatever factor lies between them."""
+    overlap = abs(np.vdot(one, other)) ** 2
+    return math.sqrt(1 - overlap / (np.vdot(one, one).real * np.vdot(other, other).real))
+
+
+def _try(recipe: Path, npz: Path, known: Path | None) -> Trial:
+    seed = SEEDS["reconstruction"]
+    return trial.kept(recipe, npz, seed, KEPT, measured=False, known=known)
 
 
 def _row(name: str, found: Sequence[Trial], judge: Sequence[Trial]) -> str:

@@ -84,24 +84,41 @@ def on_one_core(module: str) -> None:
         raise SystemExit(subprocess.call(argv, env=provenance.child_environment()))
 
 
-def kept(recipe: str | Path, npz: Path, seed: int, folder: Path, *, measured: bool = True) -> Trial:
-    """Return a trial, from the folder if it was made there before."""
+def kept(
+    recipe: str | Path,
+    npz: Path,
+    seed: int,
+    folder: Path,
+    *,
+    measured: bool = True,
+    known: Path | None = None,
+) -> Trial:
+    """Return a trial, from the folder if it was made there before.  known: as for `start`."""
     asked = recipefile.load(recipe)
     del asked["source_sha256"]
     made_of = {"recipe": asked, "input": files.sha256_file(npz), "seed": seed}
     if asked.get("held_out"):
         made_of["rule"] = files.sha256_file(Path(str(heldout.__file__)))
+    if known is not None:
+        made_of["known"] = files.sha256_file(known)
     path = folder / f"{canonical.digest(made_of)[:16]}.json"
     if not path.is_file():
-        done = asdict(run(recipe, npz, seed, measured=measured))
+        done = asdict(run(recipe, npz, seed, measured=measured, known=known))
         files.write_json(path, done)
     return Trial(**canonical.parse(path.read_bytes()))
 
 
-def run(recipe: str | Path, npz: Path, seed: int, *, measured: bool = False) -> Trial:
+def run(
+    recipe: str | Path,
+    npz: Path,
+    seed: int,
+    *,
+    measured: bool = False,
+    known: Path | None = None,
+) -> Trial:
     """Reconstruct an input; nothing is written.  recipe: a name, or a TOML or JSON file."""
     with quiet():
-        plan, task = start(recipe, npz, seed)
+        plan, task = start(recipe, npz, seed, known=known)
         history, cpu_s = _timed(task, plan)
     named = {name: plan.recipe[name] for name in ("name", "version")}
     named["sha256"] = _digest(plan.recipe)
@@ -119,16 +136,20 @@ def commit() -> str:
 
 
 def start(
-    recipe: str | Path, npz: Path, seed: int, device: str = "cpu"
+    recipe: str | Path, npz: Path, seed: int, device: str = "cpu", known: Path | None = None
 ) -> tuple[work.Work, PtychographyTask]:
     """Return a child's plan and pty-chi's task, nothing run yet.
 
+    known: the same scan with the right probe, where that of the input is a guess: by the input
+    alone nobody could tell that its objectGuess is the truth.
     Raises InputInvalid where the input cannot serve or the device is not there.
     """
     argv = ["--input-npz", str(npz), "--output-dir", "none", "--recipe", str(recipe)]
+    argv += ["--probe", "given" if known is None else "guess"]
     request = arguments.parse([*argv, "--seed", str(seed), "--device", device])
     scan = intake.read(request.input_npz)
-    plan = work.make(scan, ptychi_lsqml._recipe(request), request.seed, truth.find(scan))
+    reference = truth.find(scan if known is None else intake.read(str(known)))
+    plan = work.make(scan, ptychi_lsqml._recipe(request), request.seed, reference)
     return plan, ptychi_lsqml._task(request, plan)
 
 
