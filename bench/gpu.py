@@ -60,6 +60,8 @@ def _study(study: StudyDesign, factor: int) -> list[bool]:
         for key in matrix.cells(design):
             roots = made.phase_c_root, made.phase_d_root
             npz = Path(layout.input_npz(key, design.view(key.view), *roots))
+            if not apart:
+                _bare(npz, seed)  # The device's start is no cell's time.
             cuda, bare = _whole(npz, seed, CUDA), _bare(npz, seed)
             difference = alignment.relative_difference(cuda.object_, _whole(npz, seed, CPU).object_)
             apart.append(not difference <= reproduction.OBJECT_TOLERANCE)

@@ -26,6 +26,8 @@ THREADS = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_WAIT_POLICY": "PASSIVE",
 }
+# There where Linux has a driver and a CUDA device; whether torch can use it, torch says.
+CUDA_DEVICE = Path("/dev/nvidia0")
 SIGNING_KEY = "HARNESS_SIGNING_KEY_FILE"
 PACKAGES = (
     "ptycho-evidence",

@@ -253,7 +253,10 @@ def parallel_from(options: argparse.Namespace) -> int:
 
     if options.parallel != AUTO:
         return terminal.whole_number(options.parallel, "parallel", 1)
-    return 1 if options.device == "cuda" else provenance.usable_cores()
+    on_gpu = options.device == "cuda" or (
+        options.device == AUTO and provenance.CUDA_DEVICE.exists()
+    )
+    return 1 if on_gpu else provenance.usable_cores()
 
 
 def make_settings(

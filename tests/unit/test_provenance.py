@@ -6,7 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-from harness import provenance, resources, studyfile
+import pytest
+
+from harness import provenance, reconstruction, resources, studyfile
 from harness.resources import REPOSITORY
 
 
@@ -63,6 +65,17 @@ def test_versions_and_host_are_general(monkeypatch):
     assert host["memory_bytes"] > 2**20
     monkeypatch.delattr(provenance.os, "sched_getaffinity")
     assert provenance.usable_cores() >= 1
+
+
+@pytest.mark.parametrize(
+    ("device", "there", "jobs"), [("auto", True, 1), ("cuda", False, 1), ("cpu", True, None)]
+)
+def test_one_job_at_a_time_runs_on_a_gpu(device, there, jobs, tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "CUDA_DEVICE", tmp_path if there else tmp_path / "none")
+    options = reconstruction.make_parser().parse_args(
+        [*(f"--{name}-root=x" for name in ("phase-c", "phase-d", "artifact")), f"--device={device}"]
+    )
+    assert reconstruction.parallel_from(options) == (jobs or provenance.usable_cores())
     monkeypatch.setattr(provenance.Path, "is_file", lambda path: False)
     assert provenance.host()["processor"]
 
