@@ -33,7 +33,7 @@ def draw(cells: Sequence[Cell], path: Path) -> None:
         of_view = [cell for cell in shown if cell.key.view == view]
         _in_time(axes[0][column], of_view)
         _by_dose(axes[1][column], of_view)
-        lost = "" if of_view[0].coverage.enough else "\ncannot be reconstructed"
+        lost = "" if not all(cell.why_not for cell in of_view) else "\ncannot be reconstructed"
         axes[0][column].set_title(f"{view}{lost}")
     axes[0][0].set_ylabel("NRMSE against the truth")
     axes[1][0].set_ylabel("phase error in the band of both (rad)")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.trial import Trial
-from harness import provenance
+from harness import provenance, recipe, reconstructible
 from harness.model import CellKey
 from harness.reconstructible import Coverage
 
@@ -21,8 +21,9 @@ NO_BAND = "-"
 ERROR_WORDS = """\
 NRMSE of the object over the box of the probe's centres, `@` the epoch. `chosen`: by held-out
 photons, without the truth; `best`: by the truth. In brackets the share of the box that two frames
-or more see: under 0.5 a cell **cannot be reconstructed**, its figures say how wrong it is, and no
-goal counts it but the choice of an epoch."""
+or more see: under 0.5, or where held-out photons call for a stop within two epochs, a cell
+**cannot be reconstructed**, its figures say how wrong it is, and no goal counts it but the choice
+of an epoch."""
 LIMIT_WORDS = """\
 Phase error of what is delivered and its limit, for both recipes in the same band: from zero to the
 wider of what the two resolve (docs/metrics.md). Time: of the processor, all epochs, with the
@@ -46,6 +47,17 @@ class Cell:
     coverage: Coverage
     seed: Trial
     default: Trial
+
+    @property
+    def why_not(self) -> str:
+        """Why it cannot be reconstructed, "" where nothing says so; without the truth."""
+        default = self.default
+        if not self.coverage.enough:
+            return f"{self.coverage.share:.2f}"
+        rule = recipe.HELD_OUT if default.held_out else recipe.FINAL
+        if reconstructible.stopped_at_once(rule, default.chosen, len(default.nrmse)):
+            return f"best at epoch {default.chosen}"
+        return ""
 
 
 def said(cell: Cell) -> str:
@@ -139,7 +151,7 @@ def _errors(cells: Sequence[Cell]) -> list[str]:
         rows.append(
             (
                 _name(cell),
-                f"yes ({share:.2f})" if cell.coverage.enough else f"**no** ({share:.2f})",
+                f"**no** ({cell.why_not})" if cell.why_not else f"yes ({share:.2f})",
                 _at(seed, len(seed.nrmse)),
                 _at(seed, seed.best),
                 _at(default, default.chosen),
@@ -169,7 +181,7 @@ def _limits_and_times(cells: Sequence[Cell]) -> list[str]:
         reached_s = default.seconds_to(seed.nrmse[-1])
         rows.append(
             (
-                _name(cell) + ("" if cell.coverage.enough else " (**no**)"),
+                _name(cell) + (" (**no**)" if cell.why_not else ""),
                 *_band(cell),
                 f"{whole_s:.1f}",
                 f"{ours_s:.1f}",
@@ -198,7 +210,7 @@ def _band(cell: Cell) -> list[str]:
 
 
 def _goals(cells: Sequence[Cell]) -> list[str]:
-    counted = [cell for cell in cells if cell.coverage.enough]
+    counted = [cell for cell in cells if not cell.why_not]
     limited = [
         cell
         for cell in counted
@@ -218,7 +230,7 @@ def _goals(cells: Sequence[Cell]) -> list[str]:
     for words, asked, holds in goals:
         misses = [_name(cell) for cell in asked if not holds(cell)]
         rows.append((words, f"{len(asked) - len(misses)} of {len(asked)}", ", ".join(misses)))
-    lost = [_name(cell) for cell in cells if not cell.coverage.enough]
+    lost = [_name(cell) for cell in cells if cell.why_not]
     return [
         "## Goals",
         "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness import layout, records
+from harness import layout, reconstructible, records
 from harness.manifest import SUCCEEDED
 from harness.records import Read
 
@@ -24,7 +24,7 @@ def quality(read: Read, jobs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
         attestation = records.document(read, f"{job['output_dir']}/{layout.RESULT}") or {}
         if "metrics" in attestation:
             cell = (job["dose"], job["view"], job["split"])
-            rows.append((*cell, *_measures(attestation["metrics"])))
+            rows.append((*cell, _verdict(attestation), *_measures(attestation["metrics"])))
             between = attestation["metrics"]["between_halves"]
             halved += [(*cell, *_between(between))] if between else []
     if rows:
@@ -37,7 +37,8 @@ def _quality(rows: Sequence[Sequence[Any]]) -> Iterable[str]:
     yield (
         "Quality, against the truth where there is one, over the lit mask (docs/metrics.md). "
         "Reconstructible: whether at least half of the scanned box is seen by two frames or more, "
-        "and the share; what is reconstructed of others is no result. "
+        "and the share; and whether held-out photons let it go on for more than two epochs. What "
+        "is reconstructed of others is no result. "
         "MS-SSIM: of the phase. Limit: what shot noise leaves of the phase error. In band: up to "
         "the ring correlation's 1/2-bit resolution, a half period; without one, up to 1/2 cycle "
         "per pixel."
@@ -108,14 +109,23 @@ def _ratio(errors: Mapping[str, Any]) -> float | None:
     return errors["delivered_nrmse"] / errors["best_nrmse"] if errors.get("best_nrmse") else None
 
 
+def _verdict(attestation: Mapping[str, Any]) -> str:
+    """Return whether a job's scan can be reconstructed, and by what that is told."""
+    coverage, stopping = attestation["metrics"]["coverage"], attestation["stopping"]
+    share = f"{coverage['share_seen_twice']:.2f}"
+    if not coverage["reconstructible"]:
+        return f"**no** ({share})"
+    delivered = stopping["delivered_epoch"]
+    if reconstructible.stopped_at_once(stopping["rule"], delivered, attestation["epochs_run"]):
+        return f"**no** (best at epoch {delivered})"
+    return f"yes ({share})"
+
+
 def _measures(metrics: Mapping[str, Any]) -> Iterable[str]:
     truth, limit, fit = (
         metrics[name] or {} for name in ("against_truth", "photon_limit", "without_truth")
     )
     band = limit.get("resolvable_band") or {}
-    coverage = metrics["coverage"]
-    word = "yes" if coverage["reconstructible"] else "**no**"
-    yield f"{word} ({coverage['share_seen_twice']:.2f})"
     for source, name in (
         (truth, "complex_nrmse"),
         (truth, "ms_ssim_phase"),

@@ -1,7 +1,8 @@
-"""Whether a scan can be reconstructed at all: said of the scan alone, before any reconstruction.
+"""Whether a scan can be reconstructed at all, as far as that can be told without a truth.
 
 Ptychography rests on object pixels that several frames see; where most are seen by one frame or
-none, no algorithm is told what joins the frames.  Pure numpy.  Source: docs/metrics.md
+none, no algorithm is told what joins the frames.  And where held-out photons call for a stop as
+soon as it begins, what is there is noise.  Pure numpy.  Source: docs/metrics.md
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from harness import optics
+from harness import optics, recipe
 
 SHARE_NEEDED = 0.5
 FRAMES_NEEDED = 2
+AT_ONCE_EPOCHS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,11 @@ class Coverage:
             "share_needed": SHARE_NEEDED,
             "disc_diameter_px": self.disc_diameter_px,
         }
+
+
+def stopped_at_once(rule: str, delivered_epoch: int, epochs_run: int) -> bool:
+    """Return whether held-out data stopped a reconstruction in its first epochs."""
+    return rule == recipe.HELD_OUT and delivered_epoch <= AT_ONCE_EPOCHS < epochs_run
 
 
 def coverage(probe: np.ndarray, corners: np.ndarray, shape: tuple[int, int]) -> Coverage:

@@ -104,6 +104,12 @@ def test_a_cell_that_cannot_be_reconstructed_counts_for_the_choice_of_an_epoch_a
     assert "Cannot be reconstructed: 1e4 sparse train." in text
 
 
+def test_a_cell_that_is_stopped_at_once_cannot_be_reconstructed_either():
+    at_once = replace(GOOD, default=replace(GOOD.default, held_out=[1.0, *FALLING[:-1]]))
+    assert GOOD.why_not == ""
+    assert at_once.why_not == "best at epoch 1"
+
+
 def test_the_chosen_epoch_is_of_the_held_out_part_and_the_best_of_the_truth():
     found = trial((*BEFORE, 0.31), FALLING)
     assert (found.chosen, found.best) == (7, 6)

@@ -59,3 +59,16 @@ def test_the_power_of_all_modes_counts():
     alone = reconstructible.coverage(disc_probe(), corners, shape)
     assert wider.disc_diameter_px > alone.disc_diameter_px
     assert wider.share > alone.share
+
+
+@pytest.mark.parametrize(
+    ("rule", "delivered", "run", "at_once"),
+    [
+        ("heldout", 2, 40, True),
+        ("heldout", 3, 40, False),
+        ("heldout", 2, 2, False),
+        ("final", 2, 40, False),
+    ],
+)
+def test_a_reconstruction_that_held_out_photons_stop_at_once_is_none(rule, delivered, run, at_once):
+    assert reconstructible.stopped_at_once(rule, delivered, run) is at_once

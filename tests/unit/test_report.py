@@ -129,6 +129,15 @@ def test_a_summary_says_of_a_scan_seen_once_that_it_cannot_be_reconstructed():
     assert "| 1000 | dense | train | **no** (0.01) | 0.070" in table.splitlines()[-1]
 
 
+def test_a_summary_says_of_a_reconstruction_stopped_at_once_that_it_is_none(monkeypatch):
+    document = json.loads((EXAMPLES / "succeeded-with-halves.json").read_text())
+    document["stopping"] |= {"rule": "heldout", "delivered_epoch": 1}
+    document["epochs_run"] = 40
+    path = f"{JOB['output_dir']}/result.json"
+    _, table, *_ = job_tables.quality({path: json.dumps(document).encode()}.get, [JOB])
+    assert "| 1000 | dense | train | **no** (best at epoch 1) | 0.070" in table.splitlines()[-1]
+
+
 def test_a_summary_has_no_table_of_quality_where_none_is_attested():
     assert quality("failed-with-nan-loss") == []
     assert list(job_tables.quality({}.get, [JOB])) == []
