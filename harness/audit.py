@@ -252,8 +252,8 @@ def _open_input(read: records.Read, job: _Job, inputs: Inputs) -> _Seen:
     if data is None:
         return _Seen(reason, reason, halves, reason)
     reading = npz.read_file(io.BytesIO(data), shown_as=job.planned["input_npz"])
-    pixel_size_m = ((reading.description or {}).get("metadata") or {}).get("pixel_size_m")
-    judged = remeasure.judgement(data)
+    pixel_size_m = reading.metadata.get("pixel_size_m")
+    judged = remeasure.judgement(data, reading.metadata)
     present = judged is not None and judged.present
     return _Seen(
         "",

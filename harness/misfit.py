@@ -28,16 +28,23 @@ class Judgement:
     misfit: float | None
 
 
+MEASURED = "the scan is measured: its objectGuess is not the truth"
 NO_GUESS = Judgement(False, "the file has no objectGuess", None)
 
 
 def judge(
-    counts: np.ndarray, probe: np.ndarray, guess: np.ndarray | None, corners: np.ndarray
+    counts: np.ndarray,
+    probe: np.ndarray,
+    guess: np.ndarray | None,
+    corners: np.ndarray,
+    *,
+    measured: bool,
 ) -> Judgement:
     """Return the judgement on an objectGuess, complex64 (H, W), or None where a file has none.
 
     counts: float32 (n, N, N), photons, zero frequency in the centre.  probe: complex64 (modes, N,
-    N), of any brightness.  corners: int (n, 2).
+    N), of any brightness.  corners: int (n, 2).  measured: whether the file says that its scan is
+    (`contract.is_measured`): then a guess may be fitted to these frames, and is no truth.
     """
     if guess is None:
         return NO_GUESS
@@ -51,6 +58,8 @@ def judge(
     if value > LARGEST:
         reason = f"objectGuess does not predict the frames: misfit {value:.3g}, 1 is shot noise"
         return Judgement(False, reason, value)
+    if measured:
+        return Judgement(False, MEASURED, value)
     return Judgement(True, "objectGuess predicts the frames to within shot noise", value)
 
 

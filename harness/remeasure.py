@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import alignment, forward, npz, stopping
+from harness import alignment, contract, forward, npz, stopping
 from harness.errors import InputInvalid
 from harness.measured_again import TruthError
 from harness.misfit import Judgement
@@ -42,8 +42,11 @@ def input_facts(reading: npz.NpzReading) -> Record:
     return {name: value for name, value in facts.items() if value is not None}
 
 
-def judgement(data: bytes) -> Judgement | None:
-    """Return what an input's frames say of its objectGuess; None where its arrays do not fit."""
+def judgement(data: bytes, metadata: Record) -> Judgement | None:
+    """Return whether an input's objectGuess is the truth; None where its arrays do not fit.
+
+    metadata: the input's own.
+    """
     # Half a second of imports, which a verification without inputs does not need.
     from harness import misfit, quality
 
@@ -55,7 +58,8 @@ def judgement(data: bytes) -> Judgement | None:
         frames = quality.frames_of(given, truth_present=True, shape=guess.shape)
     except InputInvalid:
         return None
-    return misfit.judge(frames.counts, frames.probe, frames.truth, frames.corners)
+    shown = (frames.counts, frames.probe, frames.truth, frames.corners)
+    return misfit.judge(*shown, measured=contract.is_measured(metadata))
 
 
 def truth_error(archive: bytes, data: bytes, reading: npz.NpzReading) -> TruthError | None:

@@ -1,5 +1,7 @@
 """A reconstruction measured against the truth, and whether there is a truth to measure by."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -104,6 +106,20 @@ def test_another_object_is_no_truth_and_nothing_is_measured_by_it(tmp_path, gues
     assert verdict.misfit > misfit.LARGEST
     assert f"misfit {verdict.misfit:.3g}" in verdict.reason
     assert (verdict.as_record()["nrmse"], verdict.as_record()["removed"]) == (None, None)
+
+
+@pytest.mark.parametrize("guess", [OBJECT, OBJECT + noise(5, 0.01)], ids=["truth", "near it"])
+def test_the_object_of_a_measured_scan_is_a_guess_however_well_it_fits(tmp_path, guess):
+    arrays = noisy(10_000) | {"objectGuess": guess.astype("complex64")}
+    taken = {}
+    for kind in ("simulated", "measured"):
+        metadata = np.array(json.dumps({"input_kind": kind}))
+        scan = scan_of(tmp_path, arrays | {"_metadata": metadata})
+        taken[kind] = truth.find(scan).beside(OBJECT)
+    assert taken["simulated"].present
+    assert (taken["measured"].present, taken["measured"].nrmse) == (False, None)
+    assert taken["measured"].misfit == taken["simulated"].misfit < misfit.LARGEST
+    assert taken["measured"].reason == "the scan is measured: its objectGuess is not the truth"
 
 
 @pytest.mark.parametrize(("share", "present"), [(0.99, True), (1.01, False)])

@@ -414,7 +414,7 @@ def test_inputs_that_are_no_folder_are_refused(complete_hub, tmp_path, capsys):
 
 def test_the_judgement_on_an_object_guess_is_made_again():
     given, _, _ = reconstructed()
-    judged = remeasure.judgement(given)
+    judged = remeasure.judgement(given, {})
     assert judged.present
     assert judged.misfit == pytest.approx(1, abs=0.1)
     honest = {"present": True, "misfit": judged.misfit}
@@ -427,9 +427,20 @@ def test_the_judgement_on_an_object_guess_is_made_again():
 def test_a_file_without_a_guess_has_no_misfit_and_one_that_does_not_fit_has_no_judgement():
     with_guess = noisy(10_000)
     without = {name: values for name, values in with_guess.items() if name != "objectGuess"}
-    judged = remeasure.judgement(archive(**without))
+    judged = remeasure.judgement(archive(**without), {})
     assert (judged.present, judged.misfit) == (False, None)
-    assert remeasure.judgement(archive(**{**with_guess, "xcoords": np.zeros(3)})) is None
+    assert remeasure.judgement(archive(**{**with_guess, "xcoords": np.zeros(3)}), {}) is None
+
+
+@pytest.mark.parametrize(("kind", "present"), [("simulated", True), ("measured", False)])
+def test_a_guess_of_a_measured_scan_is_judged_again_to_be_no_truth(kind, present):
+    given, _, _ = reconstructed()
+    judged = remeasure.judgement(given, {"input_kind": kind})
+    assert judged.present is present
+    assert judged.misfit == pytest.approx(1, abs=0.1)
+    lie = {"present": not present, "misfit": judged.misfit}
+    (found,) = measured_again.check_judgement("r", lie, judged)
+    assert (found.rule, found.pointer) == ("recompute.misfit", "/truth/present")
 
 
 def test_a_last_loss_better_than_the_arrays_allow_is_found():
