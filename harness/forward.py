@@ -53,6 +53,16 @@ def moved(images: np.ndarray, shift_px: Sequence[float]) -> np.ndarray:
     return np.fft.ifft2(np.fft.fft2(images) * ramp)
 
 
+def probes(probe: np.ndarray, count: int, shifts_px: np.ndarray | None) -> Iterator[np.ndarray]:
+    """Yield the probe of each frame, complex (modes, N, N): one and the same where it is not moved.
+
+    shifts_px: as for `waves`.
+    """
+    light = probe.astype(np.complex128)
+    for shift_px in np.zeros((count, 2)) if shifts_px is None else shifts_px:
+        yield moved(light, shift_px) if shift_px.any() else light
+
+
 def waves(
     probe: np.ndarray,
     object_: np.ndarray,
@@ -66,10 +76,8 @@ def waves(
     between pixels (`parts_of_a_pixel`); None for none.
     """
     side = probe.shape[-1]
-    light = probe.astype(np.complex128)
-    beside = np.zeros((len(corners), 2)) if shifts_px is None else shifts_px
-    for (row, column), shift_px in zip(corners, beside, strict=True):
-        here = moved(light, shift_px) if shift_px.any() else light
+    each = probes(probe, len(corners), shifts_px)
+    for (row, column), here in zip(corners, each, strict=True):
         yield np.fft.fft2(here * object_[row : row + side, column : column + side], norm="ortho")
 
 
@@ -84,18 +92,31 @@ def frames(
         yield np.fft.fftshift((np.abs(wave) ** 2).sum(axis=0))
 
 
-def illumination(probe: np.ndarray, corners: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Return sum_j |P(r - r_j)|^2 on each object pixel, float64, of the given shape."""
-    intensity = (np.abs(probe.astype(np.complex128)) ** 2).sum(axis=0)
-    side = intensity.shape[-1]
+def illumination(
+    probe: np.ndarray,
+    corners: np.ndarray,
+    shape: tuple[int, int],
+    shifts_px: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return sum_j |P(r - r_j)|^2 on each object pixel, float64, of the given shape.
+
+    Arguments as for `waves`.
+    """
+    side = probe.shape[-1]
     light = np.zeros(shape)
-    for row, column in corners:
-        light[row : row + side, column : column + side] += intensity
+    each = probes(probe, len(corners), shifts_px)
+    for (row, column), here in zip(corners, each, strict=True):
+        light[row : row + side, column : column + side] += (np.abs(here) ** 2).sum(axis=0)
     return light
 
 
-def photons_per_frame(probe: np.ndarray, object_: np.ndarray, corners: np.ndarray) -> float:
+def photons_per_frame(
+    probe: np.ndarray,
+    object_: np.ndarray,
+    corners: np.ndarray,
+    shifts_px: np.ndarray | None = None,
+) -> float:
     """Return the photons that the model has in a frame, averaged; arguments as for `waves`."""
     transmitted = np.abs(object_.astype(np.complex128)) ** 2
-    light = illumination(probe, corners, object_.shape)
+    light = illumination(probe, corners, object_.shape, shifts_px)
     return float((light * transmitted).sum() / len(corners))

@@ -117,7 +117,7 @@ def measure(
     if frames.truth is None:
         return {"against_truth": None, **told, "photon_limit": None}
     bright = _as_bright_as_the_frames(frames, frames.truth)
-    light = forward.illumination(bright, frames.corners, frames.truth.shape)
+    light = forward.illumination(bright, frames.corners, frames.truth.shape, frames.shifts_px)
     mask = metrics.lit_mask(light)
     compared = metrics.against_truth(object_, frames.truth, mask, frames.pixel_size_m, similarity)
     return {
@@ -128,7 +128,7 @@ def measure(
 
 
 def _as_bright_as_the_frames(frames: Frames, truth: np.ndarray) -> np.ndarray:
-    modelled = forward.photons_per_frame(frames.probe, truth, frames.corners)
+    modelled = forward.photons_per_frame(frames.probe, truth, frames.corners, frames.shifts_px)
     counted = frames.counts.sum(dtype=np.float64) / len(frames.counts)
     if not modelled > 0 or not counted > 0:
         raise InputInvalid("frames or model are dark: no scale joins them")
@@ -144,7 +144,7 @@ def _limit(
     compared: metrics.Compared,
 ) -> Record:
     """Return the shot-noise limit of the phase, over the mask and by band, beside the error."""
-    fisher = photon_limit.Fisher.of(probe, truth, frames.corners)
+    fisher = photon_limit.Fisher.of(probe, truth, frames.corners, frames.shifts_px)
     error, residual = photon_limit.efficient_error(fisher, light, LIMIT_SEED, LIMIT_STEPS)
     (phase,) = photon_limit.phase_errors_rad([error], truth)
     inside = mask.values & (np.abs(truth) > 0)

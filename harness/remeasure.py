@@ -58,7 +58,7 @@ def judgement(data: bytes, metadata: Record) -> Judgement | None:
         frames = quality.frames_of(given, truth_present=True, shape=guess.shape)
     except InputInvalid:
         return None
-    shown = (frames.counts, frames.probe, frames.truth, frames.corners)
+    shown = (frames.counts, frames.probe, frames.truth, frames.corners, frames.shifts_px)
     return misfit.judge(*shown, measured=contract.is_measured(metadata))
 
 

@@ -73,7 +73,7 @@ def find(scan: Scan) -> Verdict:
     Source: docs/adr/0006-the-child.md
     """
     region = alignment.scanned_region(scan.positions_x_px, scan.positions_y_px, scan.object_shape)
-    given = (scan.counts, scan.probe, scan.object_guess, scan.corners)
+    given = (scan.counts, scan.probe, scan.object_guess, scan.corners, scan.beside_px)
     found = misfit.judge(*given, measured=scan.measured)
     truth = scan.object_guess[region] if found.present and scan.object_guess is not None else None
     return Verdict(found.present, found.reason, found.misfit, region, truth)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness import alignment, misfit
 from harness.jobs import intake, truth
-from tests.small_scan import OBJECT, moved, noiseless, noisy
+from tests.small_scan import OBJECT, between_pixels, moved, noiseless, noisy
 
 ROWS, COLUMNS = np.indices(OBJECT.shape)
 
@@ -92,6 +92,15 @@ def test_the_true_object_is_known_by_its_misfit_at_any_dose(tmp_path, dose_photo
     record = verdict.as_record()
     assert record["region_px"] == {"rows": [23, 78], "columns": [23, 77]}
     assert record["removed"]["scale"] == pytest.approx([0, -0.5], abs=1e-6)
+
+
+@pytest.mark.parametrize("dose_photons", [1000, 1_000_000])
+def test_the_true_object_is_known_where_positions_lie_between_pixels(tmp_path, dose_photons):
+    scan = scan_of(tmp_path, between_pixels(dose_photons))
+    assert not scan.positions_on_pixels
+    verdict = truth.find(scan).beside(OBJECT)
+    assert verdict.present
+    assert verdict.misfit == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,9 @@ from harness import (
     stopping,
     studyfile,
 )
+from harness.jobs import intake, truth
 from harness.recompute import Left
-from tests.small_scan import OBJECT, noisy
+from tests.small_scan import OBJECT, between_pixels, noisy
 from tests.unit.test_verify import edit, mend
 
 EXAMPLE = Path(__file__).parents[1] / "examples/valid/attestation/succeeded.json"
@@ -430,6 +431,14 @@ def test_a_file_without_a_guess_has_no_misfit_and_one_that_does_not_fit_has_no_j
     judged = remeasure.judgement(archive(**without), {})
     assert (judged.present, judged.misfit) == (False, None)
     assert remeasure.judgement(archive(**{**with_guess, "xcoords": np.zeros(3)}), {}) is None
+
+
+def test_a_truth_seen_from_between_pixels_is_judged_again_as_the_child_judges_it(tmp_path):
+    given = between_pixels(1_000_000)
+    np.savez(tmp_path / "scan.npz", **given)
+    by_the_child = truth.find(intake.read(str(tmp_path / "scan.npz")))
+    judged = remeasure.judgement(archive(**given), {})
+    assert (judged.present, judged.misfit) == (True, by_the_child.misfit)
 
 
 @pytest.mark.parametrize(("kind", "present"), [("simulated", True), ("measured", False)])
