@@ -13,6 +13,7 @@ import numpy as np
 
 from harness import forward, frc, metrics, multiscale, photon_limit, reconstructible
 from harness.errors import InputInvalid
+from harness.opr import Opr
 
 LIMIT_SEED = 1
 LIMIT_STEPS = 20
@@ -100,14 +101,16 @@ def measure(
     object_: np.ndarray,
     probe: np.ndarray,
     similarity: multiscale.Similarity = multiscale.similarity,
+    relaxed: Opr | None = None,
 ) -> Record:
     """Return result.json's `metrics`; null where there is no truth to measure by.
 
     object_: complex (H, W).  probe: (modes, N, N), unitary, as reconstructed.  Mask and limit
     follow from the input's own probe: they are the same for every reconstruction of it.
     similarity: who computes the multi-scale SSIM; the child has torchmetrics do it.
+    relaxed: what makes the reconstructed probe another one in each frame.
     """
-    placed = (frames.corners, frames.shifts_px)
+    placed = (frames.corners, frames.shifts_px, relaxed)
     told = {
         "coverage": reconstructible.coverage(
             frames.probe, frames.corners, object_.shape

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import alignment, contract, forward, npz, stopping
+from harness import alignment, contract, forward, npz, opr, stopping
 from harness.errors import InputInvalid
 from harness.measured_again import TruthError
 from harness.misfit import Judgement
@@ -111,15 +111,21 @@ def held_out(archive: bytes, data: bytes, settings: Record) -> Record | str:
 
 
 def metrics(
-    archive: bytes, data: bytes, *, truth_present: bool, pixel_size_m: Any = None
+    archive: bytes,
+    data: bytes,
+    *,
+    truth_present: bool,
+    pixel_size_m: Any = None,
+    opr_modes: int = 1,
 ) -> Record | str:
     """Return the metrics that an input and the arrays of its job give, or why there are none.
 
     pixel_size_m: as the input's metadata say it; where it is no length, nothing fits.
+    opr_modes: that the recipe asks for.
     """
     from harness import quality
 
-    found = {name: array(archive, name) for name in ("object", "probe")}
+    found = {name: array(archive, name) for name in ("object", "probe", *opr.NAMES)}
     given = {name: array(data, name) for name in quality.NEEDED}
     try:
         frames = quality.frames_of(
@@ -128,7 +134,9 @@ def metrics(
             shape=np.shape(found["object"]),
             pixel_size_m=pixel_size_m,
         )
-        return quality.measure(frames, *quality.fitting(frames, found["object"], found["probe"]))
+        model = quality.fitting(frames, found["object"], found["probe"])
+        relaxed = opr.kept(found, opr_modes, len(frames.counts), frames.counts.shape[-1])
+        return quality.measure(frames, *model, relaxed=relaxed)
     except InputInvalid:
         return UNFIT
 

@@ -60,6 +60,9 @@ def archive(**values) -> bytes:
     return buffer.getvalue()
 
 
+SERIES = {"loss_per_epoch": (0.5, 0.25), "truth_nrmse_per_epoch": (0.7, 0.6)}
+
+
 @pytest.fixture
 def honest():
     """What an honest job left: its attestation, its arrays, its pictures."""
@@ -97,6 +100,24 @@ def found_in(document, held, pictures):
 
 def test_an_honest_job_bears_out_its_claims(honest):
     assert found_in(*honest) == set()
+
+
+def test_the_modes_and_weights_of_a_probe_that_differs_by_frame_must_be_there(honest):
+    document, held, pictures = honest
+    document["input"]["frames"] = 2
+    kept = {"probe_opr_modes": np.ones((1, 4, 4), "complex64"), "opr_weights": np.ones((2, 2))}
+    for further, left_out in (
+        (kept, set()),
+        ({}, set(kept)),
+        ({**kept, "opr_weights": np.ones((1, 2))}, {"opr_weights"}),
+    ):
+        arrays_left = held | further
+        document["arrays"] = {name: arrays.identity(each) for name, each in arrays_left.items()}
+        left = Left(npz.read_file(io.BytesIO(archive(**arrays_left)), "r.npz"), SERIES, pictures)
+        found = recompute.check_job("job", document, left, opr_modes=2)
+        assert {(item.rule, item.pointer) for item in found} == {
+            ("recompute.object", name) for name in left_out
+        }
 
 
 def test_the_digest_does_not_depend_on_byte_order_memory_order_or_compression(honest):
