@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from skimage.metrics import structural_similarity
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from harness import alignment, arrays, forward, frc, multiscale, registration
 from harness.opr import Opr
@@ -189,7 +189,9 @@ def _image_metrics(
     """Return RMSE, PSNR (dB) and SSIM of two real images over the mask."""
     rmse = float(np.sqrt(((found - wanted)[inside] ** 2).mean()))
     spread = float(np.ptp(wanted[inside]))
-    psnr = float(20 * np.log10(spread / rmse)) if rmse > 0 and spread > 0 else None
+    pair = wanted[inside], found[inside]
+    defined = rmse > 0 and spread > 0
+    psnr = float(peak_signal_noise_ratio(*pair, data_range=spread)) if defined else None
     if spread == 0 or min(found.shape) < SSIM_WINDOW_PX:
         return rmse, psnr, None
     _, local = structural_similarity(
