@@ -85,6 +85,10 @@ class _Job:
     def folder(self) -> str:
         return self.planned["output_dir"]
 
+    @property
+    def opr_modes(self) -> int:
+        return self.settings["recipe"].get("opr_modes", 1)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
@@ -120,7 +124,7 @@ def examine(entries: Sequence[Entry], read: records.Read, inputs: Inputs = Input
     with ThreadPoolExecutor(hub.THREADS) as pool:
         lefts = pool.map(lambda job: _left(entries, read, job.folder), jobs)
         broken = [
-            recompute.check_job(job.folder, job.attestation, left)
+            recompute.check_job(job.folder, job.attestation, left, job.opr_modes)
             for job, left in zip(jobs, lefts, strict=True)
         ]
     about_inputs, accounts = _check_inputs(read, jobs, inputs)
@@ -252,12 +256,13 @@ def _open_input(read: records.Read, job: _Job, inputs: Inputs) -> _Seen:
     if data is None:
         return _Seen(reason, reason, halves, reason)
     reading = npz.read_file(io.BytesIO(data), shown_as=job.planned["input_npz"])
-    pixel_size_m = ((reading.description or {}).get("metadata") or {}).get("pixel_size_m")
-    judged = remeasure.judgement(data)
+    pixel_size_m = reading.metadata.get("pixel_size_m")
+    judged = remeasure.judgement(data, reading.metadata)
     present = judged is not None and judged.present
+    told = {"truth_present": present, "opr_modes": job.opr_modes}
     return _Seen(
         "",
-        remeasure.metrics(archive, data, truth_present=present, pixel_size_m=pixel_size_m),
+        remeasure.metrics(archive, data, pixel_size_m=pixel_size_m, **told),
         halves,
         remeasure.held_out(archive, data, job.settings),
         reading,

@@ -50,6 +50,11 @@ class NpzReading:
     findings: tuple[Finding, ...]
     positions_px: np.ndarray | None
 
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The metadata of the file, empty where it has none that can be read."""
+        return (self.description or {}).get("metadata") or {}
+
 
 @dataclass(frozen=True, slots=True)
 class InputClaim:

@@ -55,8 +55,13 @@ def check(description: Description, *, schema: Mapping[str, Any]) -> tuple[Findi
 
 def required_keys(metadata: Mapping[str, Any] | None) -> tuple[str, ...]:
     """Return the arrays that an input with that metadata must hold."""
-    measured = (metadata or {}).get("input_kind") == "measured"
+    measured = is_measured(metadata or {})
     return tuple(key for key in REQUIRED_KEYS if not (measured and key in GUESSED_KEYS))
+
+
+def is_measured(metadata: Mapping[str, Any]) -> bool:
+    """Tell whether an input with that metadata is a measured scan, whose object nobody knows."""
+    return metadata.get("input_kind") == "measured"
 
 
 def _is_structural(found: Finding) -> bool:

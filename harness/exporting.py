@@ -22,6 +22,7 @@ from harness import (
     files,
     foreign_hdf5,
     layout,
+    opr,
     provenance,
     publish,
     records,
@@ -30,6 +31,7 @@ from harness import (
 )
 from harness.errors import InputInvalid, UsageError
 from harness.manifest import key_of
+from harness.opr import Opr
 
 FORMATS = ("cxi", "ptychodus")
 CXI_VERSION = 160
@@ -80,6 +82,24 @@ class Reconstruction:
         shape = self.arrays["object"].shape
         pixels = [self.arrays[f"positions_{axis}_px"].astype(np.float64) for axis in "yx"]
         return (np.stack(pixels, axis=1) - np.asarray(shape) / 2) * self.pixel_m
+
+    @property
+    def relaxed(self) -> Opr | None:
+        """What makes the probe another one in each frame."""
+        kept = [self.arrays[name] for name in opr.NAMES if name in self.arrays]
+        return Opr(*kept) if kept else None
+
+    @property
+    def photons(self) -> float:
+        """Power of the probe, averaged over the frames."""
+        probe = self.arrays["probe"]
+        return self.relaxed.photons(probe) if self.relaxed else float((np.abs(probe) ** 2).sum())
+
+    @property
+    def probe(self) -> np.ndarray:
+        """The probe with an axis of OPR modes before that of incoherent ones, (k, modes, N, N)."""
+        probe = self.arrays["probe"]
+        return self.relaxed.stacked(probe) if self.relaxed else probe[None]
 
 
 def run(request: Request, say: Callable[[str], object]) -> None:
@@ -158,7 +178,7 @@ def geometry(told: scans.Geometry, metadata: Mapping[str, Any]) -> scans.Geometr
 
 def as_ptychodus(done: Reconstruction) -> bytes:
     """Return a ptychodus product: one layer, the probe's modes, positions about the object."""
-    arrays, light = done.arrays, float((np.abs(done.arrays["probe"]) ** 2).sum())
+    arrays = done.arrays
     stream = io.BytesIO()
     with h5py.File(stream, "w") as file:
         file.attrs["name"] = done.name
@@ -166,12 +186,14 @@ def as_ptychodus(done: Reconstruction) -> bytes:
         file.attrs["detector_object_distance_m"] = done.geometry.distance_m
         # The newer name, and the older one, which readers of version 1.6 and before ask for.
         file.attrs["photon_energy_eV"] = file.attrs["probe_energy_eV"] = done.geometry.energy_ev
-        file.attrs["probe_photon_count"] = light
+        file.attrs["probe_photon_count"] = done.photons
         # Asked for by readers; 0 is their own word for what nobody knows.
         file.attrs["exposure_time_s"] = 0.0
         file["probe_position_indexes"] = np.arange(len(done.centres_m))
         file["probe_position_y_m"], file["probe_position_x_m"] = done.centres_m.T
-        file["probe"] = arrays["probe"][None]
+        file["probe"] = done.probe
+        if done.relaxed:
+            file["opr_weights"] = done.relaxed.weights
         file["object"] = arrays["object"][None]
         for name in ("probe", "object"):
             for side in ("width", "height"):
@@ -198,7 +220,7 @@ def as_cxi(done: Reconstruction) -> bytes:
     centres_m = done.centres_m
     translation = np.zeros((len(centres_m), 3))
     translation[:, 0], translation[:, 1] = -centres_m[:, 1], -centres_m[:, 0]
-    probe = done.arrays["probe"]
+    probe = done.probe if done.relaxed else done.arrays["probe"]
     stream = io.BytesIO()
     with h5py.File(stream, "w") as file:
         file["cxi_version"] = CXI_VERSION
@@ -213,6 +235,8 @@ def as_cxi(done: Reconstruction) -> bytes:
         source = file.create_group(foreign_hdf5.CXI_SOURCE)
         source["energy"] = geometry.energy_ev * foreign_hdf5.JOULE_PER_EV
         source["illumination"] = probe[0] if len(probe) == 1 else probe
+        if done.relaxed:
+            file[f"{foreign_hdf5.CXI_PTYCHODUS}/opr_weights"] = done.relaxed.weights
         image = file.create_group("/entry_1/image_1")
         image["data"] = done.arrays["object"]
         image["pixel_size"] = done.pixel_m

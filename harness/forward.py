@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from harness.errors import InputInvalid
+from harness.opr import Opr
 
 
 def patch_corners(
@@ -53,23 +54,39 @@ def moved(images: np.ndarray, shift_px: Sequence[float]) -> np.ndarray:
     return np.fft.ifft2(np.fft.fft2(images) * ramp)
 
 
+def probes(
+    probe: np.ndarray,
+    count: int,
+    shifts_px: np.ndarray | None = None,
+    relaxed: Opr | None = None,
+) -> Iterator[np.ndarray]:
+    """Yield the probe of each frame, complex (modes, N, N): one array where all have the same.
+
+    shifts_px, relaxed: as for `waves`.
+    """
+    light = probe.astype(np.complex128)
+    for frame, shift_px in enumerate(np.zeros((count, 2)) if shifts_px is None else shifts_px):
+        own = light if relaxed is None else relaxed.probe_of(frame, light)
+        yield moved(own, shift_px) if shift_px.any() else own
+
+
 def waves(
     probe: np.ndarray,
     object_: np.ndarray,
     corners: np.ndarray,
     shifts_px: np.ndarray | None = None,
+    relaxed: Opr | None = None,
 ) -> Iterator[np.ndarray]:
     """Yield the detector wave of each frame, complex (modes, N, N), zero frequency in the corner.
 
     probe: (modes, N, N), unitary.  object_: (H, W).  corners: int (n, 2), (row, column).
     shifts_px: (n, 2), by which the probe lies beside its patch, as pty-chi has it for positions
-    between pixels (`parts_of_a_pixel`); None for none.
+    between pixels (`parts_of_a_pixel`); None for none.  relaxed: what makes the probe another one
+    in each frame; None where all have the same.
     """
     side = probe.shape[-1]
-    light = probe.astype(np.complex128)
-    beside = np.zeros((len(corners), 2)) if shifts_px is None else shifts_px
-    for (row, column), shift_px in zip(corners, beside, strict=True):
-        here = moved(light, shift_px) if shift_px.any() else light
+    each = probes(probe, len(corners), shifts_px, relaxed)
+    for (row, column), here in zip(corners, each, strict=True):
         yield np.fft.fft2(here * object_[row : row + side, column : column + side], norm="ortho")
 
 
@@ -78,24 +95,38 @@ def frames(
     object_: np.ndarray,
     corners: np.ndarray,
     shifts_px: np.ndarray | None = None,
+    relaxed: Opr | None = None,
 ) -> Iterator[np.ndarray]:
     """Yield the expected photons of each frame, float64 (N, N); arguments as for `waves`."""
-    for wave in waves(probe, object_, corners, shifts_px):
+    for wave in waves(probe, object_, corners, shifts_px, relaxed):
         yield np.fft.fftshift((np.abs(wave) ** 2).sum(axis=0))
 
 
-def illumination(probe: np.ndarray, corners: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Return sum_j |P(r - r_j)|^2 on each object pixel, float64, of the given shape."""
-    intensity = (np.abs(probe.astype(np.complex128)) ** 2).sum(axis=0)
-    side = intensity.shape[-1]
+def illumination(
+    probe: np.ndarray,
+    corners: np.ndarray,
+    shape: tuple[int, int],
+    shifts_px: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return sum_j |P(r - r_j)|^2 on each object pixel, float64, of the given shape.
+
+    Arguments as for `waves`.
+    """
+    side = probe.shape[-1]
     light = np.zeros(shape)
-    for row, column in corners:
-        light[row : row + side, column : column + side] += intensity
+    each = probes(probe, len(corners), shifts_px)
+    for (row, column), here in zip(corners, each, strict=True):
+        light[row : row + side, column : column + side] += (np.abs(here) ** 2).sum(axis=0)
     return light
 
 
-def photons_per_frame(probe: np.ndarray, object_: np.ndarray, corners: np.ndarray) -> float:
+def photons_per_frame(
+    probe: np.ndarray,
+    object_: np.ndarray,
+    corners: np.ndarray,
+    shifts_px: np.ndarray | None = None,
+) -> float:
     """Return the photons that the model has in a frame, averaged; arguments as for `waves`."""
     transmitted = np.abs(object_.astype(np.complex128)) ** 2
-    light = illumination(probe, corners, object_.shape)
+    light = illumination(probe, corners, object_.shape, shifts_px)
     return float((light * transmitted).sum() / len(corners))

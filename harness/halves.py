@@ -46,7 +46,10 @@ def measure(arrays: Mapping[str, np.ndarray | None], pixel_size_m: float | None)
     _require(x_px.ndim == 1 and x_px.shape == y_px.shape)
     corners = forward.patch_corners(x_px, y_px, probe.shape[-1], one.shape)
     parts = split(len(corners))
-    inside = np.logical_and(*(_lit(probe, corners[part], one.shape) for part in parts))
+    beside_px = forward.parts_of_a_pixel(x_px, y_px)
+    inside = np.logical_and(
+        *(_lit(probe, corners[part], one.shape, beside_px[part]) for part in parts)
+    )
     return {
         "split": ALTERNATE,
         "frames": [len(part) for part in parts],
@@ -54,8 +57,10 @@ def measure(arrays: Mapping[str, np.ndarray | None], pixel_size_m: float | None)
     }
 
 
-def _lit(probe: np.ndarray, corners: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    return metrics.lit_mask(forward.illumination(probe, corners, shape)).values
+def _lit(
+    probe: np.ndarray, corners: np.ndarray, shape: tuple[int, int], shifts_px: np.ndarray
+) -> np.ndarray:
+    return metrics.lit_mask(forward.illumination(probe, corners, shape, shifts_px)).values
 
 
 def _correlated(

@@ -81,7 +81,8 @@ RULES: dict[str, Rule] = {
         "what a job says of its input can be read off that input", "trust the input"
     ),
     "recompute.misfit": Rule(
-        "an objectGuess is judged by how it predicts the frames", "trust the input"
+        "an objectGuess is judged by how it predicts the frames, and is none of a measured scan",
+        "trust the input",
     ),
     "recompute.final-loss": Rule(
         "the last loss is no better than the arrays make of the frames", "trust the arrays"

@@ -33,6 +33,25 @@ def quality(read: Read, jobs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
         yield from _halves(halved)
 
 
+def untold(read: Read, jobs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    """Yield a table of the jobs whose input has no truth, if there are any, and why it has none."""
+    rows = []
+    for job in jobs:
+        if job["status"] != SUCCEEDED:
+            continue
+        attestation = records.document(read, f"{job['output_dir']}/{layout.RESULT}") or {}
+        truth = attestation.get("truth")
+        if truth and not truth["present"]:
+            cell = (job["dose"], job["view"], job["split"])
+            rows.append((*cell, or_dash(truth["misfit"], "{:.3g}"), truth["reason"]))
+    if rows:
+        yield (
+            "Inputs with no truth: nothing here is measured against their `objectGuess`, and no "
+            "photon limit is taken of it. Misfit: of `objectGuess`, 1 is shot noise."
+        )
+        yield table(("dose", "view", "split", "misfit", "no truth because"), rows)
+
+
 def _quality(rows: Sequence[Sequence[Any]]) -> Iterable[str]:
     yield (
         "Quality, against the truth where there is one, over the lit mask (docs/metrics.md). "

@@ -18,11 +18,10 @@ from harness.wording import said
 # The last loss is a mean over the minibatches of an epoch, each before its update; what the arrays
 # give afterwards was 0.88 to 1.0 of it in whole runs (docs/metrics.md).
 LEAST_SHARE_OF_FINAL = 0.5
-# pty-chi's options that make its losses another figure, or its model more than one probe at the
-# positions given: there is nothing to compare.
+# pty-chi's options that make its losses another figure, or its positions others than those given:
+# there is nothing to compare.
 OTHER_MODELS = (
     "reconstructor_options.displayed_loss_function",
-    "opr_mode_weight_options.optimizable",
     "probe_position_options.optimizable",
 )
 
@@ -126,7 +125,7 @@ def check_final_loss(
 
 
 def has_another_model(attestation: Record) -> bool:
-    """Return whether losses are of another kind, or of a model that `forward` does not have."""
+    """Return whether losses are of another kind, or of positions that are not the input's."""
     changed = attestation["options_changed"]
     return any(name.startswith(part) for name in changed for part in OTHER_MODELS)
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from skimage.metrics import structural_similarity
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from harness import alignment, arrays, forward, frc, multiscale, registration
+from harness.opr import Opr
 
 MASK_SHARE_OF_MEDIAN = 0.5
 SSIM_WINDOW_PX = 7
@@ -136,18 +137,18 @@ def without_truth(
     object_: np.ndarray,
     corners: np.ndarray,
     shifts_px: np.ndarray | None = None,
+    relaxed: Opr | None = None,
 ) -> dict[str, float | None]:
-    """Return how well a model predicts the frames it is given; shifts_px: as for `forward.waves`.
+    """Return how well a model predicts the frames it is given; arguments as for `forward.waves`.
 
-    counts: (n, N, N) photons, zero frequency in the centre.  probe: (modes, N, N), unitary.
+    counts: (n, N, N) photons, zero frequency in the centre.
     `poisson_deviance_per_photon`: 2 sum (c ln(c / m) - c + m) / sum c; infinite, so None, where
     photons fell on what the model leaves dark.  `r_factor`: sum |sqrt c - sqrt m| / sum sqrt c.
     `amplitude_mse`: mean of (sqrt c - sqrt m)^2, what pty-chi's loss of an epoch is a mean of.
     """
     deviance = difference = squares = amplitude = photons = 0.0
-    for frame, model in zip(
-        counts, forward.frames(probe, object_, corners, shifts_px), strict=True
-    ):
+    models = forward.frames(probe, object_, corners, shifts_px, relaxed)
+    for frame, model in zip(counts, models, strict=True):
         seen = frame.astype(np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             log = seen * np.log(np.where(seen > 0, seen / model, 1.0))
@@ -188,7 +189,9 @@ def _image_metrics(
     """Return RMSE, PSNR (dB) and SSIM of two real images over the mask."""
     rmse = float(np.sqrt(((found - wanted)[inside] ** 2).mean()))
     spread = float(np.ptp(wanted[inside]))
-    psnr = float(20 * np.log10(spread / rmse)) if rmse > 0 and spread > 0 else None
+    pair = wanted[inside], found[inside]
+    defined = rmse > 0 and spread > 0
+    psnr = float(peak_signal_noise_ratio(*pair, data_range=spread)) if defined else None
     if spread == 0 or min(found.shape) < SSIM_WINDOW_PX:
         return rmse, psnr, None
     _, local = structural_similarity(

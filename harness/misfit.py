@@ -28,29 +28,40 @@ class Judgement:
     misfit: float | None
 
 
+MEASURED = "the scan is measured: its objectGuess is not the truth"
 NO_GUESS = Judgement(False, "the file has no objectGuess", None)
 
 
 def judge(
-    counts: np.ndarray, probe: np.ndarray, guess: np.ndarray | None, corners: np.ndarray
+    counts: np.ndarray,
+    probe: np.ndarray,
+    guess: np.ndarray | None,
+    corners: np.ndarray,
+    shifts_px: np.ndarray | None = None,
+    *,
+    measured: bool,
 ) -> Judgement:
     """Return the judgement on an objectGuess, complex64 (H, W), or None where a file has none.
 
     counts: float32 (n, N, N), photons, zero frequency in the centre.  probe: complex64 (modes, N,
-    N), of any brightness.  corners: int (n, 2).
+    N), of any brightness.  corners, shifts_px: as for `forward.waves`.
+    measured: whether the file says that its scan is (`contract.is_measured`): then a guess may be
+    fitted to these frames, and is no truth.
     """
     if guess is None:
         return NO_GUESS
     try:
-        bright = scaled(probe, guess, corners, mean_photons(counts))
+        bright = scaled(probe, guess, corners, mean_photons(counts), shifts_px)
     except InputInvalid:
         return Judgement(False, "objectGuess is dark", None)
-    value = shot_noise(counts, bright, guess, corners)
+    value = shot_noise(counts, bright, guess, corners, shifts_px)
     if not np.isfinite(value):
         return Judgement(False, "the misfit of objectGuess is not finite", None)
     if value > LARGEST:
         reason = f"objectGuess does not predict the frames: misfit {value:.3g}, 1 is shot noise"
         return Judgement(False, reason, value)
+    if measured:
+        return Judgement(False, MEASURED, value)
     return Judgement(True, "objectGuess predicts the frames to within shot noise", value)
 
 
@@ -60,10 +71,14 @@ def mean_photons(counts: np.ndarray) -> float:
 
 
 def scaled(
-    probe: np.ndarray, object_: np.ndarray, corners: np.ndarray, mean_photons_per_frame: float
+    probe: np.ndarray,
+    object_: np.ndarray,
+    corners: np.ndarray,
+    mean_photons_per_frame: float,
+    shifts_px: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the probe as bright as the data, for pty-chi's FFT, complex64 (modes, N, N)."""
-    scale = probe_scale(probe, object_, corners, mean_photons_per_frame)
+    scale = probe_scale(probe, object_, corners, mean_photons_per_frame, shifts_px)
     return (scale * probe).astype(np.complex64)
 
 
@@ -72,6 +87,7 @@ def probe_scale(
     initial_object: np.ndarray,
     corners: np.ndarray,
     mean_photons_per_frame: float,
+    shifts_px: np.ndarray | None = None,
 ) -> float:
     """Return the factor that makes the model as bright as the data, through the initial object.
 
@@ -80,7 +96,7 @@ def probe_scale(
     Raises InputInvalid if the probe or the data is dark.
     """
     side = probe.shape[-1]
-    modelled = side**2 * forward.photons_per_frame(probe, initial_object, corners)
+    modelled = side**2 * forward.photons_per_frame(probe, initial_object, corners, shifts_px)
     if not modelled > 0 or not mean_photons_per_frame > 0:
         raise InputInvalid(
             f"the frames hold {mean_photons_per_frame:g} photons on average and the model "
@@ -90,7 +106,11 @@ def probe_scale(
 
 
 def shot_noise(
-    counts: np.ndarray, probe: np.ndarray, object_: np.ndarray, corners: np.ndarray
+    counts: np.ndarray,
+    probe: np.ndarray,
+    object_: np.ndarray,
+    corners: np.ndarray,
+    shifts_px: np.ndarray | None = None,
 ) -> float:
     """Return sum (counts - model)^2 / sum model: 1 for Poisson noise about the model, 0 for none.
 
@@ -100,7 +120,8 @@ def shot_noise(
     """
     squares = total = 0.0
     unitary = probe * probe.shape[-1]
-    for frame, model in zip(counts, forward.frames(unitary, object_, corners), strict=True):
+    models = forward.frames(unitary, object_, corners, shifts_px)
+    for frame, model in zip(counts, models, strict=True):
         squares += float(((frame.astype(np.float64) - model) ** 2).sum())
         total += float(model.sum())
     return squares / total if total > 0 else float("inf")

@@ -22,39 +22,53 @@ class Fisher:
     """The Fisher information of the object's pixels, applied without being formed.
 
     phases: the model wave over its modulus (of all modes), complex (n, modes, N, N).
-    probe: complex (modes, N, N), unitary.  corners: int (n, 2).  shape: of the object.
+    probes: of each frame, complex (modes, N, N), unitary.  corners: int (n, 2).  shape: of the
+    object.
     """
 
     phases: np.ndarray
-    probe: np.ndarray
+    probes: Sequence[np.ndarray]
     corners: np.ndarray
     shape: tuple[int, int]
 
     @classmethod
-    def of(cls, probe: np.ndarray, object_: np.ndarray, corners: np.ndarray) -> Fisher:
-        """Return the information that a scan has about an object (H, W)."""
-        waves = np.stack(list(forward.waves(probe, object_, corners)))
+    def of(
+        cls,
+        probe: np.ndarray,
+        object_: np.ndarray,
+        corners: np.ndarray,
+        shifts_px: np.ndarray | None = None,
+    ) -> Fisher:
+        """Return the information that a scan has about an object; as for `forward.waves`."""
+        waves = np.stack(list(forward.waves(probe, object_, corners, shifts_px)))
         modulus = np.sqrt((np.abs(waves) ** 2).sum(axis=1, keepdims=True))
         phases = np.divide(waves, modulus, out=np.zeros_like(waves), where=modulus > 0)
-        return cls(phases, probe.astype(np.complex128), corners, object_.shape)
+        each = list(forward.probes(probe, len(corners), shifts_px))
+        return cls(phases, each, corners, object_.shape)
+
+    @property
+    def side(self) -> int:
+        """Of a frame, pixels."""
+        return self.phases.shape[-1]
 
     def forward(self, change: np.ndarray) -> np.ndarray:
         """Return how a change of the object, complex (H, W), moves 2 sqrt(I), float (n, N, N)."""
-        side = self.probe.shape[-1]
+        side = self.side
         moved = np.empty((len(self.corners), side, side))
         for at, (row, column) in enumerate(self.corners):
             patch = change[row : row + side, column : column + side]
-            wave = np.fft.fft2(self.probe * patch, norm="ortho")
+            wave = np.fft.fft2(self.probes[at] * patch, norm="ortho")
             moved[at] = 2 * (self.phases[at].conj() * wave).real.sum(axis=0)
         return moved
 
     def adjoint(self, noise: np.ndarray) -> np.ndarray:
         """Return the adjoint of `forward`, for the real inner product, complex (H, W)."""
-        side = self.probe.shape[-1]
+        side = self.side
         total = np.zeros(self.shape, dtype=np.complex128)
         for at, (row, column) in enumerate(self.corners):
             wave = np.fft.ifft2(2 * self.phases[at] * noise[at], norm="ortho")
-            total[row : row + side, column : column + side] += (self.probe.conj() * wave).sum(0)
+            seen = (self.probes[at].conj() * wave).sum(axis=0)
+            total[row : row + side, column : column + side] += seen
         return total
 
     def apply(self, change: np.ndarray) -> np.ndarray:
@@ -79,8 +93,8 @@ def efficient_error(
     light: sum |P|^2 on each pixel, which preconditions.
     """
     rng = np.random.default_rng(seed)
-    side = fisher.probe.shape[-1]
-    right = fisher.adjoint(rng.normal(size=(len(fisher.corners), side, side)))
+    noise = rng.normal(size=(len(fisher.corners), fisher.side, fisher.side))
+    right = fisher.adjoint(noise)
     weight = 1 / np.maximum(2 * light, 1e-3 * light.max())
     return _solve(fisher, right, weight, steps)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from harness import forward, frc, metrics, multiscale, photon_limit, reconstructible
 from harness.errors import InputInvalid
+from harness.opr import Opr
 
 LIMIT_SEED = 1
 LIMIT_STEPS = 20
@@ -100,14 +101,16 @@ def measure(
     object_: np.ndarray,
     probe: np.ndarray,
     similarity: multiscale.Similarity = multiscale.similarity,
+    relaxed: Opr | None = None,
 ) -> Record:
     """Return result.json's `metrics`; null where there is no truth to measure by.
 
     object_: complex (H, W).  probe: (modes, N, N), unitary, as reconstructed.  Mask and limit
     follow from the input's own probe: they are the same for every reconstruction of it.
     similarity: who computes the multi-scale SSIM; the child has torchmetrics do it.
+    relaxed: what makes the reconstructed probe another one in each frame.
     """
-    placed = (frames.corners, frames.shifts_px)
+    placed = (frames.corners, frames.shifts_px, relaxed)
     told = {
         "coverage": reconstructible.coverage(
             frames.probe, frames.corners, object_.shape
@@ -117,7 +120,7 @@ def measure(
     if frames.truth is None:
         return {"against_truth": None, **told, "photon_limit": None}
     bright = _as_bright_as_the_frames(frames, frames.truth)
-    light = forward.illumination(bright, frames.corners, frames.truth.shape)
+    light = forward.illumination(bright, frames.corners, frames.truth.shape, frames.shifts_px)
     mask = metrics.lit_mask(light)
     compared = metrics.against_truth(object_, frames.truth, mask, frames.pixel_size_m, similarity)
     return {
@@ -128,7 +131,7 @@ def measure(
 
 
 def _as_bright_as_the_frames(frames: Frames, truth: np.ndarray) -> np.ndarray:
-    modelled = forward.photons_per_frame(frames.probe, truth, frames.corners)
+    modelled = forward.photons_per_frame(frames.probe, truth, frames.corners, frames.shifts_px)
     counted = frames.counts.sum(dtype=np.float64) / len(frames.counts)
     if not modelled > 0 or not counted > 0:
         raise InputInvalid("frames or model are dark: no scale joins them")
@@ -144,7 +147,7 @@ def _limit(
     compared: metrics.Compared,
 ) -> Record:
     """Return the shot-noise limit of the phase, over the mask and by band, beside the error."""
-    fisher = photon_limit.Fisher.of(probe, truth, frames.corners)
+    fisher = photon_limit.Fisher.of(probe, truth, frames.corners, frames.shifts_px)
     error, residual = photon_limit.efficient_error(fisher, light, LIMIT_SEED, LIMIT_STEPS)
     (phase,) = photon_limit.phase_errors_rad([error], truth)
     inside = mask.values & (np.abs(truth) > 0)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import layout, png, recipe, stopping, stopping_claims
+from harness import layout, opr, png, recipe, stopping, stopping_claims
 from harness.model import Finding
 from harness.rules import finding
 from harness.wording import counted, said
@@ -98,10 +98,13 @@ def drawn_from(name: str, known: Mapping[str, str]) -> dict[str, str | None]:
     }
 
 
-def check_job(folder: str, attestation: Record, left: Left) -> tuple[Finding, ...]:
+def check_job(
+    folder: str, attestation: Record, left: Left, opr_modes: int = 1
+) -> tuple[Finding, ...]:
     """Return every claim of a job that its own arrays and pictures do not bear out.
 
     folder: the job's, in its hub.  attestation: a `result.json` that has passed its schema.
+    opr_modes: that its recipe asks for.
     """
     where = f"{folder}/{layout.RECONSTRUCTION}"
     description = left.reading.description
@@ -112,7 +115,7 @@ def check_job(folder: str, attestation: Record, left: Left) -> tuple[Finding, ..
         *_arrays(where, attestation["arrays"], there),
         *_loss(where, attestation["loss"]["per_epoch"], left.series.get(stopping.LOSSES)),
         *stopping_claims.check(where, attestation, left.series),
-        *_object(where, attestation, there),
+        *_object(where, attestation, there, opr_modes),
         *_pictures(folder, attestation, there, left.pictures),
     )
 
@@ -166,17 +169,20 @@ def _loss(
         )
 
 
-def _object(where: str, attestation: Record, there: Record) -> Iterator[Finding]:
-    probe = [attestation["probe_modes"], *2 * [attestation["input"]["frame_px"]]]
+def _object(where: str, attestation: Record, there: Record, opr_modes: int) -> Iterator[Finding]:
+    frames, frame_px = (attestation["input"][name] for name in ("frames", "frame_px"))
+    probe = [attestation["probe_modes"], frame_px, frame_px]
     shapes = {"object": attestation["object_shape_px"], "probe": probe}
+    needed = dict.fromkeys(opr.shapes(opr_modes, frames, frame_px), "what the recipe asks for")
     if attestation["stopping"]["rule"] == recipe.HELD_OUT:
         shapes |= dict(zip(stopping.FINAL, shapes.values(), strict=True))
-        for name in stopping.FINAL:
-            if name not in there:
-                expected = "what the last epoch left"
-                yield finding(
-                    "recompute.object", where=where, pointer=name, expected=expected, found="none"
-                )
+        needed |= dict.fromkeys(stopping.FINAL, "what the last epoch left")
+    shapes |= opr.shapes(opr_modes, frames, frame_px)
+    for name, expected in needed.items():
+        if name not in there:
+            yield finding(
+                "recompute.object", where=where, pointer=name, expected=expected, found="none"
+            )
     for name, shape in shapes.items():
         if name in there and there[name]["shape"] != shape:
             yield finding(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import alignment, forward, npz, stopping
+from harness import alignment, contract, forward, npz, opr, stopping
 from harness.errors import InputInvalid
 from harness.measured_again import TruthError
 from harness.misfit import Judgement
@@ -42,8 +42,11 @@ def input_facts(reading: npz.NpzReading) -> Record:
     return {name: value for name, value in facts.items() if value is not None}
 
 
-def judgement(data: bytes) -> Judgement | None:
-    """Return what an input's frames say of its objectGuess; None where its arrays do not fit."""
+def judgement(data: bytes, metadata: Record) -> Judgement | None:
+    """Return whether an input's objectGuess is the truth; None where its arrays do not fit.
+
+    metadata: the input's own.
+    """
     # Half a second of imports, which a verification without inputs does not need.
     from harness import misfit, quality
 
@@ -55,7 +58,8 @@ def judgement(data: bytes) -> Judgement | None:
         frames = quality.frames_of(given, truth_present=True, shape=guess.shape)
     except InputInvalid:
         return None
-    return misfit.judge(frames.counts, frames.probe, frames.truth, frames.corners)
+    shown = (frames.counts, frames.probe, frames.truth, frames.corners, frames.shifts_px)
+    return misfit.judge(*shown, measured=contract.is_measured(metadata))
 
 
 def truth_error(archive: bytes, data: bytes, reading: npz.NpzReading) -> TruthError | None:
@@ -107,15 +111,21 @@ def held_out(archive: bytes, data: bytes, settings: Record) -> Record | str:
 
 
 def metrics(
-    archive: bytes, data: bytes, *, truth_present: bool, pixel_size_m: Any = None
+    archive: bytes,
+    data: bytes,
+    *,
+    truth_present: bool,
+    pixel_size_m: Any = None,
+    opr_modes: int = 1,
 ) -> Record | str:
     """Return the metrics that an input and the arrays of its job give, or why there are none.
 
     pixel_size_m: as the input's metadata say it; where it is no length, nothing fits.
+    opr_modes: that the recipe asks for.
     """
     from harness import quality
 
-    found = {name: array(archive, name) for name in ("object", "probe")}
+    found = {name: array(archive, name) for name in ("object", "probe", *opr.NAMES)}
     given = {name: array(data, name) for name in quality.NEEDED}
     try:
         frames = quality.frames_of(
@@ -124,7 +134,9 @@ def metrics(
             shape=np.shape(found["object"]),
             pixel_size_m=pixel_size_m,
         )
-        return quality.measure(frames, *quality.fitting(frames, found["object"], found["probe"]))
+        model = quality.fitting(frames, found["object"], found["probe"])
+        relaxed = opr.kept(found, opr_modes, len(frames.counts), frames.counts.shape[-1])
+        return quality.measure(frames, *model, relaxed=relaxed)
     except InputInvalid:
         return UNFIT
 

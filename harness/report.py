@@ -144,6 +144,7 @@ def _runs(read: Read, stages: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterab
         if manifest["execution_results"]:
             yield _jobs(manifest["execution_results"])
             yield from job_tables.quality(read, manifest["jobs"])
+            yield from job_tables.untold(read, manifest["jobs"])
             yield from job_tables.epochs(read, manifest["jobs"])
         if skips["skipped_jobs"]:
             yield "Skipped:"

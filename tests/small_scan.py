@@ -25,6 +25,21 @@ def noisy(dose_photons: int, seed: int = 1) -> dict[str, np.ndarray]:
     return simulate.dataset(amplitudes, OBJECT, PROBE * np.sqrt(scale), POSITIONS_PX)
 
 
+def between_pixels(dose_photons: int, seed: int = 1) -> dict[str, np.ndarray]:
+    """Return a scan as `noisy` does, of positions between pixels: probes lie beside patches."""
+    rng = np.random.default_rng(seed)
+    centres = POSITIONS_PX + rng.uniform(-0.5, 0.5, POSITIONS_PX.shape)
+    frames = []
+    for centre in centres:
+        row, column = np.rint(centre).astype(int) - FRAME_PX // 2
+        patch = OBJECT[row : row + FRAME_PX, column : column + FRAME_PX]
+        wave = np.fft.fft2(moved(PROBE, *(centre - np.rint(centre))) * patch, norm="ortho")
+        frames.append(np.fft.fftshift(np.abs(wave) ** 2))
+    scale = dose_photons * len(frames) / np.sum(frames)
+    amplitudes = np.sqrt(rng.poisson(scale * np.array(frames))).astype(np.float32)
+    return simulate.dataset(amplitudes, OBJECT, PROBE * np.sqrt(scale), centres)
+
+
 def moved(image: np.ndarray, rows_px: float, columns_px: float) -> np.ndarray:
     """Return an image displaced by parts of a pixel, periodic at its edges."""
     rows, columns = (np.fft.fftfreq(size) for size in image.shape)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from harness.jobs.truth import Verdict
     from harness.jobs.work import Work
     from harness.multiscale import Similarity
+    from harness.opr import Opr
 
 FORMAT = "harness.attestation/1"
 VERSIONS = ("python", "numpy", "torch", "ptychi", "matplotlib")
@@ -57,6 +58,7 @@ class Run:
     object_: complex64 (H, W), of the epoch that is delivered.  positions: (n,), object pixels.
     probe: complex64 (modes, N, N) in the files' unitary convention, sqrt(photons), as bright as
     the whole scan.  final_probe: the same after the last epoch.
+    relaxed: what makes the probe another one in each frame, None where all have the same.
     half_objects: complex64 (H, W), one from each half of the frames, or none; half_failure: why
     they failed.
     determinism: which conditions of repeating held.  held_out: what was, None for nothing.
@@ -84,6 +86,7 @@ class Run:
     held_out: Mapping[str, Any] | None
     final_probe: np.ndarray
     warnings: tuple[str, ...]
+    relaxed: Opr | None = None
     half_objects: tuple[np.ndarray, ...] = ()
     half_failure: str | None = None
 
@@ -110,6 +113,7 @@ class Run:
         return {
             "object": self.object_,
             "probe": self.probe,
+            **(self.relaxed.named() if self.relaxed else {}),
             **{name: np.array(values, dtype=np.float64) for name, values in series.items()},
             "positions_x_px": self.positions_x_px,
             "positions_y_px": self.positions_y_px,
@@ -197,6 +201,7 @@ def read_off(task: Any, work: Work, initial_object: str, history: History) -> Ru
         held_out=work.held_out_part,
         final_probe=work.whole(history.final.probe),
         warnings=(),
+        relaxed=kept.relaxed,
     )
 
 
@@ -294,7 +299,7 @@ def quality_of(
     truth = scan.object_guess if verdict.present else None
     placed = (scan.corners, truth, scan.pixel_size_m, scan.beside_px)
     frames = quality.Frames(scan.counts, scan.probe, *placed)
-    measured = quality.measure(frames, run.object_, run.probe, similarity)
+    measured = quality.measure(frames, run.object_, run.probe, similarity, run.relaxed)
     agree = halves.measure(run.arrays(), scan.pixel_size_m) if run.half_objects else None
     return {**measured, "between_halves": agree}
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness import stopping
+from harness.opr import Opr
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,12 +19,13 @@ class State:
     """What a task holds after an epoch, counted from 1.
 
     object_: complex64 (H, W).  probe: complex64 (modes, N, N), unitary, as bright as the part of
-    the data that is reconstructed from.
+    the data that is reconstructed from.  relaxed: what makes it another one in each frame.
     """
 
     epoch: int
     object_: np.ndarray
     probe: np.ndarray
+    relaxed: Opr | None = None
 
 
 @dataclass(slots=True)
@@ -89,9 +91,14 @@ def run(task: Any, num_epochs: int, watch: Watch, of_what: str = "") -> History:
 def state_of(task: Any, epoch: int) -> State:
     """Return a copy of what the task holds: its next epoch changes the arrays in place."""
     object_ = np.array(task.get_data_to_cpu("object", as_numpy=True)[0])
-    probe = task.get_data_to_cpu("probe", as_numpy=True)[0]
+    probe = task.get_data_to_cpu("probe", as_numpy=True)
     # pty-chi's FFT is unnormalised; files and the harness are unitary.
-    return State(epoch, object_, probe * np.float32(probe.shape[-1]))
+    unitary = probe * np.float32(probe.shape[-1])
+    relaxed = None
+    if len(probe) > 1:
+        weights = np.array(task.get_data_to_cpu("opr_mode_weights", as_numpy=True))
+        relaxed = Opr(unitary[1:, 0], weights)
+    return State(epoch, object_, unitary[0], relaxed)
 
 
 def _score(history: History, watch: Watch) -> str | None:
@@ -111,7 +118,8 @@ def _failure(history: History) -> str | None:
     loss, state = history.losses[-1], history.final
     if not math.isfinite(loss):
         return f"the loss is {loss} at epoch {state.epoch}"
-    for name, values in (("object", state.object_), ("probe", state.probe)):
+    held = {"object": state.object_, "probe": state.probe}
+    for name, values in (held | (state.relaxed.named() if state.relaxed else {})).items():
         if not np.isfinite(values).all():
             return f"the {name} holds NaN or infinity after epoch {state.epoch}"
     return None

@@ -62,5 +62,5 @@ def starting_point(
         else np.ones(scan.object_shape, dtype=np.complex64)
     )
     photons = scan.mean_photons_per_frame if mean_photons is None else mean_photons
-    bright = misfit.scaled(scan.probe, start, scan.corners, photons)
+    bright = misfit.scaled(scan.probe, start, scan.corners, photons, scan.beside_px)
     return start, bright

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
-from harness import canonical, forward, misfit, npz, provenance, rules
+from harness import canonical, contract, forward, misfit, npz, provenance, rules
 from harness.errors import InputInvalid
 from harness.jobs import geometry
 
@@ -25,6 +26,7 @@ class Scan:
     probe: complex64 (modes, N, N), not yet scaled.  object_guess: complex64 (H, W) or None.
     positions: float64 (n,), object pixels.  corners: first (row, column) of each patch, (n, 2).
     pixel_size_m: side of an object pixel, None where the file does not say.
+    measured: whether the file says that its scan was measured, not simulated.
     """
 
     path: str
@@ -38,6 +40,7 @@ class Scan:
     object_shape: tuple[int, int]
     corners: np.ndarray
     pixel_size_m: float | None = None
+    measured: bool = False
 
     @property
     def frame_px(self) -> int:
@@ -82,7 +85,7 @@ def read(path: str) -> Scan:
     try:
         shown_as = _public_path(path)
         arrays, metadata = _contents(data, shown_as)
-        return _scan(shown_as, data, arrays, metadata.get("pixel_size_m"))
+        return _scan(shown_as, data, arrays, metadata)
     except InputInvalid as error:
         raise InputInvalid(f"{path}: {error}") from error
 
@@ -93,7 +96,7 @@ def _public_path(path: str) -> str:
     return portable.name if portable.is_absolute() else portable.as_posix()
 
 
-def _contents(data: bytes, shown_as: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def _contents(data: bytes, shown_as: str) -> tuple[dict[str, np.ndarray], Mapping[str, Any]]:
     """Return the arrays by key, and the metadata, empty where there are none."""
     wanted = (*REQUIRED, "objectGuess")
     reading = npz.read_file(io.BytesIO(data), shown_as)
@@ -106,11 +109,11 @@ def _contents(data: bytes, shown_as: str) -> tuple[dict[str, np.ndarray], dict[s
         if missing:
             raise InputInvalid(f"lacks {', '.join(missing)}. DATA-001 names the arrays needed")
         arrays = {name: archive[name] for name in wanted if name in archive.files}
-    return arrays, reading.description["metadata"] or {}
+    return arrays, reading.metadata
 
 
 def _scan(
-    path: str, data: bytes, arrays: dict[str, np.ndarray], pixel_size_m: float | None
+    path: str, data: bytes, arrays: dict[str, np.ndarray], metadata: Mapping[str, Any]
 ) -> Scan:
     amplitude, probe = arrays["diffraction"], arrays["probeGuess"]
     _check_frames(amplitude, probe)
@@ -133,7 +136,8 @@ def _scan(
         positions_y_px=y,
         object_shape=shape,
         corners=forward.patch_corners(x, y, amplitude.shape[-1], shape),
-        pixel_size_m=_pixel_size_m(pixel_size_m),
+        pixel_size_m=_pixel_size_m(metadata.get("pixel_size_m")),
+        measured=contract.is_measured(metadata),
     )
 
 

@@ -247,7 +247,7 @@ def _not_borne_out(out: Path, attested: Mapping[str, Any]) -> str:
     archive, data = (
         path.read_bytes() for path in (out / layout.RECONSTRUCTION, out.parent / "input.npz")
     )
-    judged = remeasure.judgement(data)
+    judged = remeasure.judgement(data, {})
     if judged is None:
         return remeasure.UNFIT
     found = remeasure.metrics(archive, data, truth_present=judged.present)

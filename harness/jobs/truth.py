@@ -68,10 +68,12 @@ class Verdict:
 def find(scan: Scan) -> Verdict:
     """Return whether a scan has a truth; nothing is beside it yet.
 
-    The file's word is not taken: objectGuess is the truth if it predicts the frames to within
-    shot noise.  Source: docs/adr/0006-the-child.md
+    objectGuess is the truth if the scan is not a measured one, and it predicts the frames to
+    within shot noise: the file is believed only where it claims less.
+    Source: docs/adr/0006-the-child.md
     """
     region = alignment.scanned_region(scan.positions_x_px, scan.positions_y_px, scan.object_shape)
-    found = misfit.judge(scan.counts, scan.probe, scan.object_guess, scan.corners)
+    given = (scan.counts, scan.probe, scan.object_guess, scan.corners, scan.beside_px)
+    found = misfit.judge(*given, measured=scan.measured)
     truth = scan.object_guess[region] if found.present and scan.object_guess is not None else None
     return Verdict(found.present, found.reason, found.misfit, region, truth)

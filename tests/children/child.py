@@ -88,6 +88,12 @@ def misfit_of(path: Path) -> float | None:
     return float(((counts - model) ** 2).sum() / model.sum())
 
 
+def is_measured(path: Path) -> bool:
+    with np.load(path) as given:
+        metadata = json.loads(str(given["_metadata"])) if "_metadata" in given else {}
+    return metadata.get("input_kind") == "measured"
+
+
 def attestation(options: argparse.Namespace, outputs: list[dict]) -> dict:
     """Return an attestation that agrees with the options, its shape taken from the example."""
     example = Path(__file__).parents[1] / "examples" / "valid" / "attestation" / "succeeded.json"
@@ -114,7 +120,8 @@ def attestation(options: argparse.Namespace, outputs: list[dict]) -> dict:
     losses = losses_of(options)
     errors = arrays_of(options)["truth_nrmse_per_epoch"].tolist()
     misfit = misfit_of(options.input_npz)
-    document["truth"] |= {"misfit": misfit, "present": misfit is not None, "nrmse": errors[-1]}
+    present = misfit is not None and not is_measured(options.input_npz)
+    document["truth"] |= {"misfit": misfit, "present": present, "nrmse": errors[-1]}
     document["stopping"] |= {"rule": options.asked["stop"], "delivered_epoch": len(losses)}
     document["stopping"]["truth"] = {
         "best_epoch": len(losses),

@@ -1,5 +1,7 @@
 """A reconstruction measured against the truth, and whether there is a truth to measure by."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness import alignment, misfit
 from harness.jobs import intake, truth
-from tests.small_scan import OBJECT, moved, noiseless, noisy
+from tests.small_scan import OBJECT, between_pixels, moved, noiseless, noisy
 
 ROWS, COLUMNS = np.indices(OBJECT.shape)
 
@@ -92,6 +94,15 @@ def test_the_true_object_is_known_by_its_misfit_at_any_dose(tmp_path, dose_photo
     assert record["removed"]["scale"] == pytest.approx([0, -0.5], abs=1e-6)
 
 
+@pytest.mark.parametrize("dose_photons", [1000, 1_000_000])
+def test_the_true_object_is_known_where_positions_lie_between_pixels(tmp_path, dose_photons):
+    scan = scan_of(tmp_path, between_pixels(dose_photons))
+    assert not scan.positions_on_pixels
+    verdict = truth.find(scan).beside(OBJECT)
+    assert verdict.present
+    assert verdict.misfit == pytest.approx(1, abs=0.1)
+
+
 @pytest.mark.parametrize(
     "guess",
     [np.ones_like(OBJECT), moved(OBJECT, 0.5, 0.5), OBJECT.conj(), np.abs(OBJECT) + 0j],
@@ -104,6 +115,20 @@ def test_another_object_is_no_truth_and_nothing_is_measured_by_it(tmp_path, gues
     assert verdict.misfit > misfit.LARGEST
     assert f"misfit {verdict.misfit:.3g}" in verdict.reason
     assert (verdict.as_record()["nrmse"], verdict.as_record()["removed"]) == (None, None)
+
+
+@pytest.mark.parametrize("guess", [OBJECT, OBJECT + noise(5, 0.01)], ids=["truth", "near it"])
+def test_the_object_of_a_measured_scan_is_a_guess_however_well_it_fits(tmp_path, guess):
+    arrays = noisy(10_000) | {"objectGuess": guess.astype("complex64")}
+    taken = {}
+    for kind in ("simulated", "measured"):
+        metadata = np.array(json.dumps({"input_kind": kind}))
+        scan = scan_of(tmp_path, arrays | {"_metadata": metadata})
+        taken[kind] = truth.find(scan).beside(OBJECT)
+    assert taken["simulated"].present
+    assert (taken["measured"].present, taken["measured"].nrmse) == (False, None)
+    assert taken["measured"].misfit == taken["simulated"].misfit < misfit.LARGEST
+    assert taken["measured"].reason == "the scan is measured: its objectGuess is not the truth"
 
 
 @pytest.mark.parametrize(("share", "present"), [(0.99, True), (1.01, False)])

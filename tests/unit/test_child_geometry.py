@@ -79,6 +79,16 @@ def test_illumination_is_the_sum_of_modes_and_frames_where_they_lie():
     assert light.tolist() == [[4, 10, 4, 0], [0, 2, 1, 0], [0, 0, 0, 0]]
 
 
+def test_light_lies_where_a_probe_between_pixels_lies():
+    probe, corners = PROBE[None], np.array([[0, 1], [2, 0]])
+    shape = (PROBE.shape[-1] + 2, PROBE.shape[-1] + 1)
+    still = forward.illumination(probe, corners, shape)
+    assert np.array_equal(forward.illumination(probe, corners, shape, np.zeros((2, 2))), still)
+    light = forward.illumination(probe, corners, shape, np.array([[0.5, -0.25], [0, 0]]))
+    here = np.abs(moved(PROBE, 0.5, -0.25)) ** 2 - np.abs(PROBE) ** 2
+    np.testing.assert_allclose((light - still)[:-2, 1:], here, atol=1e-12 * light.max())
+
+
 @pytest.mark.parametrize(
     ("x", "y", "rows", "columns"),
     [

@@ -47,6 +47,25 @@ def test_the_information_applied_is_the_matrix_of_the_forward_model():
     np.testing.assert_allclose(FISHER.apply(change), wanted, rtol=1e-4, atol=1e-4 * LIGHT.max())
 
 
+def test_the_information_follows_a_probe_that_lies_between_pixels():
+    change = RNG.normal(size=SHAPE) + 1j * RNG.normal(size=SHAPE)
+    shifts_px = RNG.uniform(-0.5, 0.5, CORNERS.shape)
+    fisher = photon_limit.Fisher.of(PROBE, OBJECT, CORNERS, shifts_px)
+    one, other, model = (
+        np.stack(list(forward.waves(PROBE, OBJECT + step * change, CORNERS, shifts_px)))
+        for step in (1e-4, -1e-4, 0)
+    )
+    one, other, model = ((np.abs(wave) ** 2).sum(axis=1) for wave in (one, other, model))
+    np.testing.assert_allclose(
+        fisher.forward(change), (one - other) / 2e-4 / np.sqrt(model), rtol=1e-4, atol=1e-3
+    )
+    noise = RNG.normal(size=model.shape)
+    shown = np.vdot(fisher.adjoint(noise), change).real
+    assert shown == pytest.approx((noise * fisher.forward(change)).sum())
+    still = photon_limit.Fisher.of(PROBE, OBJECT, CORNERS, 0 * shifts_px)
+    assert np.array_equal(still.apply(change), FISHER.apply(change))
+
+
 def test_the_global_phase_carries_no_information():
     assert np.abs(FISHER.apply(1j * OBJECT)).max() < 1e-9 * LIGHT.max()
 

@@ -5,7 +5,7 @@ import pytest
 
 from harness import forward, metrics, photon_limit, quality, resources, schemas
 from harness.errors import InputInvalid
-from tests.small_scan import FRAME_PX, OBJECT, noisy
+from tests.small_scan import FRAME_PX, OBJECT, between_pixels, noisy
 
 DOSE = 100_000
 ARRAYS = noisy(DOSE)
@@ -57,6 +57,18 @@ def test_the_photon_limit_falls_with_the_root_of_the_dose():
         assert few[name] == pytest.approx(10 * many[name], rel=0.02)
     assert many["photon_limit_phase_rad"] > many["simple_phase_rad"]
     assert many["relative_residual"] < 0.05
+
+
+def test_mask_and_limit_follow_a_probe_that_lies_between_pixels():
+    frames = quality.frames_of(between_pixels(DOSE), truth_present=True, shape=OBJECT.shape)
+    block = measured(OBJECT, frames)
+    placed = (frames.corners, OBJECT.shape, frames.shifts_px)
+    mask = metrics.lit_mask(forward.illumination(frames.probe, *placed))
+    rounded = metrics.lit_mask(forward.illumination(frames.probe, *placed[:2]))
+    digest = block["against_truth"]["mask"]["sha256"]
+    assert digest == mask.as_record()["sha256"] != rounded.as_record()["sha256"]
+    limit = block["photon_limit"]
+    assert limit["photon_limit_phase_rad"] > limit["simple_phase_rad"]
 
 
 def test_mask_and_limit_are_in_photons_of_the_scan():

@@ -29,8 +29,9 @@ from harness import (
     stopping,
     studyfile,
 )
+from harness.jobs import intake, truth
 from harness.recompute import Left
-from tests.small_scan import OBJECT, noisy
+from tests.small_scan import OBJECT, between_pixels, noisy
 from tests.unit.test_verify import edit, mend
 
 EXAMPLE = Path(__file__).parents[1] / "examples/valid/attestation/succeeded.json"
@@ -57,6 +58,9 @@ def archive(**values) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, **values)
     return buffer.getvalue()
+
+
+SERIES = {"loss_per_epoch": (0.5, 0.25), "truth_nrmse_per_epoch": (0.7, 0.6)}
 
 
 @pytest.fixture
@@ -96,6 +100,24 @@ def found_in(document, held, pictures):
 
 def test_an_honest_job_bears_out_its_claims(honest):
     assert found_in(*honest) == set()
+
+
+def test_the_modes_and_weights_of_a_probe_that_differs_by_frame_must_be_there(honest):
+    document, held, pictures = honest
+    document["input"]["frames"] = 2
+    kept = {"probe_opr_modes": np.ones((1, 4, 4), "complex64"), "opr_weights": np.ones((2, 2))}
+    for further, left_out in (
+        (kept, set()),
+        ({}, set(kept)),
+        ({**kept, "opr_weights": np.ones((1, 2))}, {"opr_weights"}),
+    ):
+        arrays_left = held | further
+        document["arrays"] = {name: arrays.identity(each) for name, each in arrays_left.items()}
+        left = Left(npz.read_file(io.BytesIO(archive(**arrays_left)), "r.npz"), SERIES, pictures)
+        found = recompute.check_job("job", document, left, opr_modes=2)
+        assert {(item.rule, item.pointer) for item in found} == {
+            ("recompute.object", name) for name in left_out
+        }
 
 
 def test_the_digest_does_not_depend_on_byte_order_memory_order_or_compression(honest):
@@ -414,7 +436,7 @@ def test_inputs_that_are_no_folder_are_refused(complete_hub, tmp_path, capsys):
 
 def test_the_judgement_on_an_object_guess_is_made_again():
     given, _, _ = reconstructed()
-    judged = remeasure.judgement(given)
+    judged = remeasure.judgement(given, {})
     assert judged.present
     assert judged.misfit == pytest.approx(1, abs=0.1)
     honest = {"present": True, "misfit": judged.misfit}
@@ -427,9 +449,28 @@ def test_the_judgement_on_an_object_guess_is_made_again():
 def test_a_file_without_a_guess_has_no_misfit_and_one_that_does_not_fit_has_no_judgement():
     with_guess = noisy(10_000)
     without = {name: values for name, values in with_guess.items() if name != "objectGuess"}
-    judged = remeasure.judgement(archive(**without))
+    judged = remeasure.judgement(archive(**without), {})
     assert (judged.present, judged.misfit) == (False, None)
-    assert remeasure.judgement(archive(**{**with_guess, "xcoords": np.zeros(3)})) is None
+    assert remeasure.judgement(archive(**{**with_guess, "xcoords": np.zeros(3)}), {}) is None
+
+
+def test_a_truth_seen_from_between_pixels_is_judged_again_as_the_child_judges_it(tmp_path):
+    given = between_pixels(1_000_000)
+    np.savez(tmp_path / "scan.npz", **given)
+    by_the_child = truth.find(intake.read(str(tmp_path / "scan.npz")))
+    judged = remeasure.judgement(archive(**given), {})
+    assert (judged.present, judged.misfit) == (True, by_the_child.misfit)
+
+
+@pytest.mark.parametrize(("kind", "present"), [("simulated", True), ("measured", False)])
+def test_a_guess_of_a_measured_scan_is_judged_again_to_be_no_truth(kind, present):
+    given, _, _ = reconstructed()
+    judged = remeasure.judgement(given, {"input_kind": kind})
+    assert judged.present is present
+    assert judged.misfit == pytest.approx(1, abs=0.1)
+    lie = {"present": not present, "misfit": judged.misfit}
+    (found,) = measured_again.check_judgement("r", lie, judged)
+    assert (found.rule, found.pointer) == ("recompute.misfit", "/truth/present")
 
 
 def test_a_last_loss_better_than_the_arrays_allow_is_found():

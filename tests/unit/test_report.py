@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import job_tables, layout, report
+from harness import job_tables, layout, misfit, report
 
 
 def stage(name, preset="smoke", base=None, base_sha256=None, options=(), study=None):
@@ -120,6 +120,18 @@ def test_a_summary_tells_the_fit_of_a_job_without_a_truth():
     _, table, *_ = quality("succeeded-with-halves", against_truth=None, photon_limit=None)
     row = table.splitlines()[-1]
     assert "| 1000 | dense | train | yes (0.98) | - | - | - | - | - | - | - | 0.01" in row
+
+
+def test_a_summary_says_why_a_job_has_no_truth_to_be_measured_by():
+    attestation = json.loads((EXAMPLES / "succeeded-with-halves.json").read_text())
+    read = {"a/result.json": json.dumps(attestation).encode()}.get
+    assert list(job_tables.untold(read, [JOB])) == [], "nothing to say where there is a truth"
+    attestation["truth"] |= {"present": False, "reason": misfit.MEASURED, "misfit": 1.0412}
+    read = {"a/result.json": json.dumps(attestation).encode()}.get
+    words, table = job_tables.untold(read, [JOB])
+    assert "no truth" in words
+    assert table.endswith(f"| 1000 | dense | train | 1.04 | {misfit.MEASURED} |")
+    assert list(job_tables.untold(read, [JOB | {"status": "failed"}])) == []
 
 
 def test_a_summary_says_of_a_scan_seen_once_that_it_cannot_be_reconstructed():
