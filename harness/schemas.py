@@ -86,7 +86,7 @@ def _words(error: ValidationError) -> tuple[str, str]:
     if (error.validator, wanted) == ("type", "integer") and _is_whole_float(error.instance):
         whole = int(error.instance)
         return f"an integer, written without point or exponent: {whole}", str(error.instance)
-    if error.validator is None:
+    if (error.validator, wanted) == ("not", {}):
         return "no such key beside the others", _as_json(error.instance)
     if error.validator in EXPECTED:
         return EXPECTED[error.validator](wanted), _as_json(error.instance)

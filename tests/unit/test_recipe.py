@@ -128,7 +128,7 @@ def test_a_file_that_is_not_there_is_a_usage_error(tmp_path):
         ('"max(40, 4000/frames)"', '"4000/frames"', "/num_epochs"),
         ('batch_size = "frames/3"', 'batch_size = "frames / 3"', "/batch_size"),
         ("share = 0.03", "share = 0.9", "/held_out/share"),
-        ('"object_options.step_size"', '"object_options.stepsize"', "/options"),
+        ('"object_options.optimizer"', '"object_options.optimiser"', "/options"),
     ],
 )
 def test_a_breach_of_the_schema_names_the_key(tmp_path, old, new, pointer):
