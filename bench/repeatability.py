@@ -1,8 +1,10 @@
 """How far repeated runs of a job lie apart: `python -m bench.repeatability` (full environment).
 
-Five runs with two threads, and one with one, of a half scan of the smoke preset at 1e4 photons, by
-the default recipe. The difference is that of the aligned objects over the scanned region, as
-`reproduce` measures it; docs/adr/0018-recipes-and-stopping.md says what came out.
+Of a half scan of the smoke preset at 1e4 photons: five runs with two threads, and one with one; and
+by each recipe two runs that differ in rounding alone. All its positions are whole pixels, so that
+the probe is moved by nothing, once through Fourier space and once not at all: what that changes,
+another processor's arithmetic may change. The difference is that of the aligned objects over the
+scanned region, as `reproduce` measures it; docs/adr/0018-recipes-and-stopping.md has what came out.
 """
 
 from __future__ import annotations
@@ -13,11 +15,15 @@ from pathlib import Path
 import numpy as np
 
 from bench.timing import scratch
-from harness import alignment, layout, reproduction
+from bench.trial import variant
+from harness import alignment, layout
 from harness.jobs import repeatcheck
 
 RUNS = 5
 THREADS = 2
+RECIPES = ("seed", "default")
+MOVED_BY = ("fourier", "bilinear")
+METHOD = "object_options.patch_interpolation_method"
 
 
 def main() -> None:
@@ -25,23 +31,31 @@ def main() -> None:
         root = Path(folder)
         arrays = repeatcheck.scan()
         np.savez(root / "input.npz", **arrays)
-        names = [f"run{number}" for number in range(RUNS)]
-        for name in names:
-            repeatcheck.attested(root, name, "--threads", str(THREADS))
-        repeatcheck.attested(root, "single")
         shape = arrays["objectGuess"].shape
         region = alignment.scanned_region(arrays["xcoords"], arrays["ycoords"], shape)
-        objects = {name: object_of(root / name)[region] for name in (*names, "single")}
-    spread = [difference(objects[one], objects[other]) for one, other in combinations(names, 2)]
-    to_single = [difference(objects[name], objects["single"]) for name in names]
-    print(f"{RUNS} runs with {THREADS} threads: largest difference {max(spread):.3g}")
-    print(f"with {THREADS} threads and with one: largest difference {max(to_single):.3g}")
-    print(f"tolerance of reproduce: {reproduction.OBJECT_TOLERANCE:g}")
+
+        def run(name: str, *words: str) -> np.ndarray:
+            repeatcheck.attested(root, name, *words)
+            with np.load(root / name / layout.RECONSTRUCTION, allow_pickle=False) as archive:
+                return archive["object"][region]
+
+        many = [run(f"run{number}", "--threads", str(THREADS)) for number in range(RUNS)]
+        spread = [difference(one, other) for one, other in combinations(many, 2)]
+        print(f"{RUNS} runs with {THREADS} threads: largest difference {max(spread):.3g}")
+        single = run("single")
+        to_single = [difference(each, single) for each in many]
+        print(f"with {THREADS} threads and with one: largest difference {max(to_single):.3g}")
+        for recipe in RECIPES:
+            one, other = (
+                run(f"{recipe}-{method}", "--recipe", str(rounded(recipe, method, root)))
+                for method in MOVED_BY
+            )
+            print(f"{recipe}, rounded otherwise: difference {difference(one, other):.3g}")
 
 
-def object_of(folder: Path) -> np.ndarray:
-    with np.load(folder / layout.RECONSTRUCTION, allow_pickle=False) as archive:
-        return archive["object"]
+def rounded(recipe: str, method: str, root: Path) -> Path:
+    changes = {"options_by_positions": "", f"options/{METHOD}": method}
+    return variant(recipe, changes, root / f"{recipe}-{method}.json")
 
 
 def difference(one: np.ndarray, other: np.ndarray) -> float:
