@@ -13,7 +13,7 @@ import numpy as np
 
 from harness import hdf5, placement
 from harness.errors import InputInvalid
-from harness.scans import Geometry, RawScan
+from harness.scans import Geometry, RawScan, naming
 
 JOULE_PER_EV = 1.602176634e-19
 METRES = {
@@ -64,27 +64,31 @@ class Frames:
     notes: tuple[str, ...]
 
 
-def scan(file: h5py.File, path: Path, beside: Beside) -> RawScan:
+def scan(file: h5py.File, beside: Beside) -> RawScan:
     """Return the scan in an open file; InputInvalid for a layout that is not known."""
     if hdf5.exists(file, CXI_DATA) or hdf5.exists(file, CXI_FRAMES[1]):
-        return _cxi(file, path, beside)
+        return _cxi(file, beside)
     if hdf5.exists(file, "probe_position_x_m"):
-        return _ptychodus(file, path, beside)
+        return _ptychodus(file, beside)
     raise InputInvalid(
-        f"{path.name} has neither {CXI_DATA} (CXI) nor probe_position_x_m (ptychodus product)"
+        f"neither {CXI_DATA} (CXI) nor probe_position_x_m (ptychodus product) is there: store the "
+        "scan as one of them"
     )
 
 
 def check_positions(positions: np.ndarray, name: str) -> None:
     """Raise InputInvalid for an array that is not (n, 2) or (n, 3) numbers, n >= 1."""
     if positions.dtype.kind not in "fiu" or positions.ndim != 2 or not len(positions):
-        raise InputInvalid(f"{name} is {positions.dtype} of shape {positions.shape}: no positions")
+        raise InputInvalid(
+            f"{name} is {positions.dtype} of shape {positions.shape}, no positions: store (n, 2) "
+            "numbers"
+        )
     if positions.shape[1] not in (2, 3):
-        raise InputInvalid(f"{name} has {positions.shape[1]} columns, two are needed")
+        raise InputInvalid(f"{name} has {positions.shape[1]} columns: store two")
 
 
-def _cxi(file: h5py.File, path: Path, beside: Beside) -> RawScan:
-    name, translation = _first(file, CXI_TRANSLATIONS, path)
+def _cxi(file: h5py.File, beside: Beside) -> RawScan:
+    name, translation = _first(file, CXI_TRANSLATIONS)
     check_positions(translation, "translation")
     if beside.translation is None:
         raise InputInvalid(
@@ -119,10 +123,13 @@ def _cxi(file: h5py.File, path: Path, beside: Beside) -> RawScan:
     )
 
 
-def _ptychodus(file: h5py.File, path: Path, beside: Beside) -> RawScan:
-    columns = [_first(file, (f"probe_position_{axis}_m",), path)[1] for axis in "yx"]
+def _ptychodus(file: h5py.File, beside: Beside) -> RawScan:
+    columns = [_first(file, (f"probe_position_{axis}_m",))[1] for axis in "yx"]
     if columns[0].shape != columns[1].shape or columns[0].ndim != 1:
-        raise InputInvalid("probe_position_x_m and probe_position_y_m are not equally many")
+        raise InputInvalid(
+            "probe_position_x_m and probe_position_y_m are not equally many: store one of each for "
+            "each frame"
+        )
     positions = np.stack(columns, axis=1)
     check_positions(positions, "probe_position_x_m")
     found = _frames(file, beside)
@@ -160,15 +167,15 @@ def _ptychodus(file: h5py.File, path: Path, beside: Beside) -> RawScan:
 def _frames(file: h5py.File, beside: Beside) -> Frames:
     """Return the frames: of the file that the command line names, else of the scan's own."""
     if beside.diffraction is not None:
-        with hdf5.opened(beside.diffraction) as other:
-            return _frames_in(other, beside.diffraction, beside.frames_path)
+        with naming(beside.diffraction), hdf5.opened(beside.diffraction) as other:
+            return _frames_in(other, beside.frames_path)
     if not any(hdf5.exists(file, name) for name in CXI_FRAMES):
-        raise InputInvalid("the file holds positions but no frames: say --diffraction FILE")
-    return _frames_in(file, Path(file.filename), None)
+        raise InputInvalid("positions but no frames: say --diffraction FILE")
+    return _frames_in(file, None)
 
 
-def _frames_in(file: h5py.File, path: Path, told: str | None) -> Frames:
-    name, values = _first(file, (told,) if told else ("patterns", *CXI_FRAMES), path)
+def _frames_in(file: h5py.File, told: str | None) -> Frames:
+    name, values = _first(file, (told,) if told else ("patterns", *CXI_FRAMES))
     sides_m = [hdf5.attribute(file, name, f"detector_pixel_{side}_m") for side in _SIDES]
     bad = [hdf5.dataset(file, mask) for mask in ("bad_pixels", f"{CXI_DETECTOR}/mask")]
     masks = [mask != 0 for mask in bad if mask is not None]
@@ -190,16 +197,20 @@ def _matched(found: Frames, wanted: np.ndarray | None, positions: int) -> np.nda
     if wanted is None or numbers is None:
         return frames
     if wanted.shape != (positions,) or frames.ndim != 3 or numbers.shape != (len(frames),):
-        raise InputInvalid("probe_position_indexes or indexes do not number every entry once")
+        raise InputInvalid(
+            "probe_position_indexes or indexes do not number every entry: store one number each"
+        )
     # A place that ptychodus has not filled bears a negative number.
     place = {int(number): row for row, number in enumerate(numbers) if number >= 0}
     if len(place) != np.count_nonzero(numbers >= 0) or len(set(map(int, wanted))) != positions:
-        raise InputInvalid("indexes or probe_position_indexes hold a number twice")
+        raise InputInvalid(
+            "indexes or probe_position_indexes hold a number twice: store each number once"
+        )
     absent = [int(number) for number in wanted if int(number) not in place]
     if absent:
         raise InputInvalid(
             f"{len(absent)} of {positions} positions have no frame in the file of the frames, the "
-            f"first of them number {absent[0]}: is it the same scan?"
+            f"first of them number {absent[0]}: say --diffraction with the file of the same scan"
         )
     return frames[[place[int(number)] for number in wanted]]
 
@@ -227,7 +238,7 @@ def _mean_of_opr(
             "probe for each position. Say --probe FILE.npy"
         )
     if not (np.isfinite(probe).all() and np.isfinite(weights).all()):
-        raise InputInvalid("the probe or opr_weights hold NaN or infinity")
+        raise InputInvalid("the probe or opr_weights hold NaN or infinity: say --probe FILE.npy")
     mean, lost_fraction = placement.mean_of_opr(probe, weights)
     said = f"probe: mean of {len(probe)} OPR modes by their weights"
     return mean, (f"{said}; {lost_fraction:.2%} of its power varies with the position and is lost",)
@@ -253,18 +264,20 @@ def _in_unit(file: h5py.File, name: str, factors: dict[str, float], default: str
     return factor
 
 
-def _first(file: h5py.File, names: tuple[str, ...], path: Path) -> tuple[str, np.ndarray]:
+def _first(file: h5py.File, names: tuple[str, ...]) -> tuple[str, np.ndarray]:
     """Return the first of the datasets that is there, with its name."""
     for name in names:
         values = hdf5.dataset(file, name)
         if values is not None:
             return name, values
-    raise InputInvalid(f"{path.name} lacks {' and '.join(names)}")
+    raise InputInvalid(f"lacks {' and '.join(names)}: store it by one of these names")
 
 
 def _square_pixel(width_m: float | None, height_m: float | None) -> float | None:
     if width_m is None or height_m is None:
         return width_m if height_m is None else height_m
     if not abs(width_m - height_m) <= 1e-6 * abs(width_m):
-        raise InputInvalid(f"pixels of {width_m:g} x {height_m:g} m are not square")
+        raise InputInvalid(
+            f"pixels of {width_m:g} x {height_m:g} m are not square: scale the frames beforehand"
+        )
     return width_m

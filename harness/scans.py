@@ -6,7 +6,10 @@ Pure.  Source: docs/importing.md
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -119,6 +122,15 @@ def pixel_size_m(geometry: Geometry, side_px: int) -> float | None:
         return None
     energy_ev, distance_m, detector_pixel_m = parts
     return wavelength_m(energy_ev) * distance_m / (side_px * detector_pixel_m)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put the file's name before what an InputInvalid raised within says of it."""
+    try:
+        yield
+    except InputInvalid as error:
+        raise InputInvalid(f"{path}: {error}", error.findings) from error
 
 
 def require(holds: bool, message: str) -> None:
