@@ -35,6 +35,9 @@ CXI_DETECTOR = "/entry_1/instrument_1/detector_1"
 CXI_SOURCE = "/entry_1/instrument_1/source_1"
 CXI_FRAMES = (f"{CXI_DATA}/data", f"{CXI_DETECTOR}/data")
 CXI_TRANSLATIONS = (f"{CXI_DATA}/translation", "/entry_1/sample_1/geometry_1/translation")
+# Attribute of a translation, in this project's own CXI files: which of the two moves.
+CXI_MOVES = "of"
+MOVES = ("sample", "probe")
 # Where ptychodus keeps, in a CXI file, what CXI has no place for.
 CXI_PTYCHODUS = "/entry_1/ptychodus"
 
@@ -45,7 +48,7 @@ class Beside:
 
     diffraction: file of the frames, of a scan that lies in two files.  frames_path: where in it
     they lie, None for the usual places.  translation: whether a CXI file's translations are the
-    sample's or the probe's.
+    sample's or the probe's, None to go by what the file says of them.
     """
 
     diffraction: Path | None = None
@@ -90,12 +93,8 @@ def check_positions(positions: np.ndarray, name: str) -> None:
 def _cxi(file: h5py.File, beside: Beside) -> RawScan:
     name, translation = _first(file, CXI_TRANSLATIONS)
     check_positions(translation, "translation")
-    if beside.translation is None:
-        raise InputInvalid(
-            "CXI files state the translation of the sample or of the probe, and nothing shows "
-            "which: say --translation sample or --translation probe"
-        )
-    sign = -1.0 if beside.translation == "sample" else 1.0
+    moves, why = _moves(file, name, beside.translation)
+    sign = -1.0 if moves == "sample" else 1.0
     positions = sign * _in_unit(file, name, METRES, "m") * translation[:, 1::-1].astype(np.float64)
     found = _frames(file, beside)
     weights = hdf5.dataset(file, f"{CXI_PTYCHODUS}/opr_weights")
@@ -116,10 +115,26 @@ def _cxi(file: h5py.File, beside: Beside) -> RawScan:
         ),
         bad_pixels=found.bad_pixels,
         notes=(
-            f"{name} is that of the {beside.translation}, columns (x, y)",
+            f"{name} is that of the {moves}, {why}, columns (x, y)",
             *found.notes,
             *opr,
         ),
+    )
+
+
+def _moves(file: h5py.File, name: str, told: str | None) -> tuple[str, str]:
+    """Return what a CXI file's translation moves, "sample" or "probe", and who says so."""
+    if told is not None:
+        return told, "as told by --translation"
+    said = hdf5.text_attribute(file, name, CXI_MOVES)
+    if said in MOVES:
+        return said, "as its attribute says"
+    which = (
+        f"{name} is of {said!r}, neither of sample nor of probe" if said else "nothing shows which"
+    )
+    raise InputInvalid(
+        f"CXI files state the translation of the sample or of the probe, and {which}: say "
+        "--translation sample or --translation probe"
     )
 
 

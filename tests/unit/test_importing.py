@@ -291,6 +291,33 @@ def test_a_cxi_file_is_not_guessed_to_move_the_sample(tmp_path, capsys):
     )
 
 
+def saying(tmp_path, said, *, moves="probe"):
+    """Write a CXI file whose translation says of what it is."""
+    path = made.save_cxi(tmp_path / "scan.cxi", moves=moves)
+    with h5py.File(path, "a") as file:
+        file["entry_1/data_1/translation"].attrs["of"] = said
+    return path
+
+
+@pytest.mark.parametrize("moves", ["sample", "probe"])
+def test_a_cxi_file_that_says_what_it_moves_need_not_be_told(tmp_path, moves):
+    found = imported(tmp_path, saying(tmp_path, moves, moves=moves))
+    assert_same_scan(found, moved=True)
+    said = f"/entry_1/data_1/translation is that of the {moves}, as its attribute says"
+    assert any(line.startswith(said) for line in found["_metadata"]["assumptions"])
+
+
+def test_a_translation_that_says_another_thing_is_not_guessed_at(tmp_path, capsys):
+    path = saying(tmp_path, "stage")
+    refused(tmp_path, capsys, "is of 'stage', neither of sample nor of probe", path)
+    assert_same_scan(imported(tmp_path, path, "--translation", "probe"), moved=True)
+
+
+def test_what_is_told_of_a_translation_goes_before_what_the_file_says(tmp_path):
+    found = imported(tmp_path, saying(tmp_path, "sample"), "--translation", "probe")
+    assert_same_scan(found, moved=True)
+
+
 def external_link(file):
     del file["entry_1/data_1/data"]
     file["entry_1/data_1/data"] = h5py.ExternalLink("secret.h5", "/frames")
