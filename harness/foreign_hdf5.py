@@ -13,7 +13,7 @@ import numpy as np
 
 from harness import hdf5, placement
 from harness.errors import InputInvalid
-from harness.scans import Geometry, RawScan, naming
+from harness.scans import Geometry, RawScan, energy_ev, naming
 
 JOULE_PER_EV = 1.602176634e-19
 METRES = {
@@ -24,6 +24,7 @@ METRES = {
     "micron": 1e-6,
     "microns": 1e-6,
     "nm": 1e-9,
+    **dict.fromkeys(("angstrom", "angstroms", "å"), 1e-10),
 }
 ELECTRONVOLTS = {
     **dict.fromkeys(("j", "joule", "joules"), 1 / JOULE_PER_EV),
@@ -33,6 +34,8 @@ ELECTRONVOLTS = {
 CXI_DATA = "/entry_1/data_1"
 CXI_DETECTOR = "/entry_1/instrument_1/detector_1"
 CXI_SOURCE = "/entry_1/instrument_1/source_1"
+# Where the beam is described: NeXus has it in the instrument, the sample, or the entry.
+CXI_BEAMS = ("/entry_1/instrument_1/beam_1", "/entry_1/sample_1/beam_1", "/entry_1/beam_1")
 CXI_FRAMES = (f"{CXI_DATA}/data", f"{CXI_DETECTOR}/data")
 CXI_TRANSLATIONS = (f"{CXI_DATA}/translation", "/entry_1/sample_1/geometry_1/translation")
 # Attribute of a translation, in this project's own CXI files: which of the two moves.
@@ -109,10 +112,10 @@ def _cxi(file: h5py.File, beside: Beside) -> RawScan:
         probe=probe,
         frames_kind="intensity",
         geometry=Geometry(
-            energy_ev=_measure(file, f"{CXI_SOURCE}/energy", ELECTRONVOLTS, "j"),
             distance_m=_measure(file, f"{CXI_DETECTOR}/distance", METRES, "m"),
             detector_pixel_m=_detector_pixel_m(file) or found.detector_pixel_m,
         ),
+        energies_ev=_energies_ev(file),
         bad_pixels=found.bad_pixels,
         notes=(
             f"{name} is that of the {moves}, {why}, columns (x, y)",
@@ -157,7 +160,7 @@ def _ptychodus(file: h5py.File, beside: Beside) -> RawScan:
     if guess is not None and pixel_m is not None:
         centre_m = [hdf5.attribute(file, "object", f"center_{axis}_m") or 0.0 for axis in "yx"]
         positions = positions - centre_m + np.asarray(guess.shape) / 2 * pixel_m
-    energy_ev = hdf5.attribute(file, "/", "photon_energy_eV")
+    energy = hdf5.attribute(file, "/", "photon_energy_eV")
     probe, opr = _mean_of_opr(hdf5.dataset(file, "probe"), hdf5.dataset(file, "opr_weights"))
     return RawScan(
         source_format="ptychodus",
@@ -170,7 +173,7 @@ def _ptychodus(file: h5py.File, beside: Beside) -> RawScan:
         frames_kind="intensity",
         geometry=Geometry(
             pixel_size_m=pixel_m,
-            energy_ev=energy_ev or hdf5.attribute(file, "/", "probe_energy_eV") or None,
+            energy_ev=energy or hdf5.attribute(file, "/", "probe_energy_eV") or None,
             distance_m=hdf5.attribute(file, "/", "detector_object_distance_m") or None,
             detector_pixel_m=found.detector_pixel_m,
         ),
@@ -257,6 +260,16 @@ def _mean_of_opr(
     mean, lost_fraction = placement.mean_of_opr(probe, weights)
     said = f"probe: mean of {len(probe)} OPR modes by their weights"
     return mean, (f"{said}; {lost_fraction:.2%} of its power varies with the position and is lost",)
+
+
+def _energies_ev(file: h5py.File) -> dict[str, float]:
+    """Return the energy of a photon by each dataset that says it, or says the wavelength."""
+    places = (f"{CXI_SOURCE}/energy", *(f"{beam}/incident_energy" for beam in CXI_BEAMS))
+    found = {name: _measure(file, name, ELECTRONVOLTS, "j") for name in places}
+    for name in (f"{beam}/incident_wavelength" for beam in CXI_BEAMS):
+        wavelength_m = _measure(file, name, METRES, "m")
+        found[name] = None if wavelength_m is None else energy_ev(wavelength_m)
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _detector_pixel_m(file: h5py.File) -> float | None:

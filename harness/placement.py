@@ -9,10 +9,16 @@ import numpy as np
 
 from harness.detector import resized
 from harness.errors import InputInvalid
-from harness.scans import RawScan, Told, require
+from harness.scans import Geometry, RawScan, Told, pixel_size_m, require
 
 POSITION_TOLERANCE_PX = 1e-3
 OTHER_PROBE = "say --probe FILE.npy, or --probe mean"
+# What makes metres pixels, and how it is told.
+LENGTH_OPTIONS = {
+    "energy_ev": "--energy-ev or --wavelength-m",
+    "distance_m": "--distance-m",
+    "detector_pixel_m": "--detector-pixel-m",
+}
 # Its square is still a number in single precision.
 LARGEST_AMPLITUDE = 1e18
 # The child's own limit for objects that it sizes by the positions, and what it leaves to spare.
@@ -75,9 +81,11 @@ def cropped_probe(probe: np.ndarray, side_px: int) -> np.ndarray:
 
 
 def positions_px(
-    raw: RawScan, told: Told, side_px: int, pixel_size_m: float | None, stated: list[str]
+    raw: RawScan, told: Told, side_px: int, geometry: Geometry, stated: list[str]
 ) -> np.ndarray:
     """Return centres in pixels, columns (y, x), where the file has them.
+
+    geometry: what the file and the command line say together.
 
     Raises InputInvalid for metres without a pixel, and for a scan of no or of absurd extent.
     """
@@ -87,16 +95,16 @@ def positions_px(
         "positions hold NaN or infinity: mend them, or leave their frames out",
     )
     if raw.unit == "m":
-        if pixel_size_m is None:
-            parts = ("energy_ev", "distance_m", "detector_pixel_m")
-            missing = [name for name in parts if getattr(raw.geometry, name) is None]
-            options = ", ".join("--" + name.replace("_", "-") for name in missing)
+        pixel_m = pixel_size_m(geometry, side_px)
+        if pixel_m is None:
+            missing = [name for name in LENGTH_OPTIONS if getattr(geometry, name) is None]
+            options = ", ".join(LENGTH_OPTIONS[name] for name in missing)
             raise InputInvalid(
                 f"positions are in metres, and the file lacks {', '.join(missing)}: say {options}, "
                 "or --pixel-size-m"
             )
-        positions = positions / pixel_size_m
-        stated.append(f"positions in metres, object pixel {pixel_size_m:.6g} m")
+        positions = positions / pixel_m
+        stated.append(f"positions in metres, object pixel {pixel_m:.6g} m")
     else:
         stated.append("positions in object pixels")
     stated.append(f"a position is the {raw.mark} of the patch")

@@ -161,6 +161,13 @@ def test_lengths_that_nobody_knows_are_not_made_up(tmp_path, capsys, source):
     assert not (tmp_path / "out.h5").exists()
 
 
+def test_who_asks_for_a_cxi_file_is_told_that_ptychodus_reads_it_otherwise(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["export", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "ptychodus reads CXI otherwise: give it the product" in said
+
+
 def test_lengths_come_from_the_metadata_of_the_input(tmp_path):
     metadata = {"pixel_size_m": 1e-8, "photon_energy_ev": 8800.0, "detector_distance_m": 2.0}
     assert exporting.geometry(scans.Geometry(), metadata) == scans.Geometry(1e-8, 8800.0, 2.0)
