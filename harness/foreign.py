@@ -29,7 +29,7 @@ _DAMAGE = (OSError, ValueError, EOFError, MemoryError, SyntaxError, TypeError, L
 
 def read(path: Path, beside: Beside) -> RawScan:
     """Return the scan in a file, by what the file is; InputInvalid for what is none of these."""
-    start = _start(path)
+    start = hdf5.start(path)
     if start.startswith(b"\x89HDF") or h5py.is_hdf5(path):
         with hdf5.opened(path) as file:
             return foreign_hdf5.scan(file, beside)
@@ -42,7 +42,7 @@ def read(path: Path, beside: Beside) -> RawScan:
 
 def read_probe(path: Path) -> np.ndarray:
     """Return the array of an .npy file; InputInvalid where there is none that can be used."""
-    _start(path)
+    hdf5.start(path)
     try:
         # Mapped, a header that claims more than the file holds is an error and costs no memory.
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -51,17 +51,6 @@ def read_probe(path: Path) -> np.ndarray:
     if not isinstance(stored, np.ndarray):
         raise InputInvalid("an archive, not one array: say --probe FILE.npy")
     return np.array(stored)
-
-
-def _start(path: Path) -> bytes:
-    """Return a file's first bytes; InputInvalid for what is no regular file that can be read."""
-    if path.exists() and not path.is_file():
-        raise InputInvalid("no regular file. Give a file")
-    try:
-        with path.open("rb") as file:
-            return file.read(8)
-    except OSError as error:
-        raise InputInvalid(f"cannot be read, {error.strerror}. Give a file") from error
 
 
 def _npz_arrays(path: Path) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:

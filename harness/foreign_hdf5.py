@@ -193,7 +193,8 @@ def _frames(file: h5py.File, beside: Beside) -> Frames:
 
 
 def _frames_in(file: h5py.File, told: str | None) -> Frames:
-    name, values = _first(file, (told,) if told else ("patterns", *CXI_FRAMES))
+    names = (told,) if told else ("patterns", *CXI_FRAMES)
+    name, values = _first(file, names, "say --frames-path with where they lie")
     sides_m = [hdf5.attribute(file, name, f"detector_pixel_{side}_m") for side in _SIDES]
     bad = [hdf5.dataset(file, mask) for mask in ("bad_pixels", f"{CXI_DETECTOR}/mask")]
     masks = [mask != 0 for mask in bad if mask is not None]
@@ -292,13 +293,15 @@ def _in_unit(file: h5py.File, name: str, factors: dict[str, float], default: str
     return factor
 
 
-def _first(file: h5py.File, names: tuple[str, ...]) -> tuple[str, np.ndarray]:
+def _first(
+    file: h5py.File, names: tuple[str, ...], advice: str = "store it by one of these names"
+) -> tuple[str, np.ndarray]:
     """Return the first of the datasets that is there, with its name."""
     for name in names:
         values = hdf5.dataset(file, name)
         if values is not None:
             return name, values
-    raise InputInvalid(f"lacks {' and '.join(names)}: store it by one of these names")
+    raise InputInvalid(f"lacks {' and '.join(names)}: {advice}")
 
 
 def _square_pixel(width_m: float | None, height_m: float | None) -> float | None:

@@ -20,9 +20,21 @@ LINK_LIMIT = 16
 _DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError)
 
 
+def start(path: Path) -> bytes:
+    """Return a file's first bytes; InputInvalid for what is no regular file that can be read."""
+    if path.exists() and not path.is_file():
+        raise InputInvalid("no regular file. Give a file")
+    try:
+        with path.open("rb") as file:
+            return file.read(8)
+    except OSError as error:
+        raise InputInvalid(f"cannot be read, {error.strerror}. Give a file") from error
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
     """Yield the open file, read-only; InputInvalid for what is no whole HDF5 file."""
+    start(path)
     try:
         file = h5py.File(path, "r")
     except _DAMAGE as error:

@@ -300,6 +300,19 @@ def test_a_scan_in_two_cxi_files_is_read_from_both(tmp_path, capsys):
     assert "frames from /entry_1/data_1/data" in found["_metadata"]["assumptions"]
 
 
+def test_a_file_of_frames_that_cannot_serve_is_named_with_what_to_do(tmp_path, capsys):
+    positions, frames = cxi_with(tmp_path, DATA=None), tmp_path / "frames.h5"
+    beside = (positions, *MOVED, "--diffraction", frames)
+    refused(tmp_path, capsys, f"{frames}: cannot be read, No such file", *beside)
+    with h5py.File(frames, "w") as file:
+        file["counts"] = made.COUNTS
+    lacks = f"{frames}: lacks patterns and "
+    refused(tmp_path, capsys, lacks, *beside)
+    refused(tmp_path, capsys, "say --frames-path with where they lie", *beside)
+    refused(tmp_path, capsys, f"{frames}: lacks data: ", *beside, "--frames-path", "data")
+    imported(tmp_path, *beside, "--frames-path", "counts")
+
+
 def test_positions_and_frames_are_found_where_the_cxi_format_has_them(tmp_path):
     path = made.save_cxi(tmp_path / "scan.cxi")
     with h5py.File(path, "a") as file:
