@@ -90,8 +90,10 @@ def _add_import(subparsers: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--flip", choices=("x", "y", "xy"), default="", help="positions: turn these axes about"
     )
-    for name in ("pixel-size-m", "energy-ev", "distance-m", "detector-pixel-m"):
-        command.add_argument(f"--{name}", type=float, metavar="NUMBER", help=_LENGTHS[name])
+    _add_lengths(command)
+    command.add_argument(
+        "--detector-pixel-m", type=float, metavar="NUMBER", help="pitch of the detector"
+    )
     command.add_argument("--crop", type=int, metavar="N", help="cut or pad frames to N x N")
     command.add_argument("--no-object", action="store_true", help="leave the file's object out")
     command.add_argument(
@@ -100,12 +102,15 @@ def _add_import(subparsers: argparse._SubParsersAction) -> None:
     command.set_defaults(work=commands.import_)
 
 
-_LENGTHS = {
-    "pixel-size-m": "side of an object pixel",
-    "energy-ev": "energy of a photon",
-    "distance-m": "from object to detector",
-    "detector-pixel-m": "pitch of the detector",
-}
+def _add_lengths(command: argparse.ArgumentParser) -> None:
+    light = command.add_mutually_exclusive_group()
+    for group, name, help_ in (
+        (command, "pixel-size-m", "side of an object pixel"),
+        (light, "energy-ev", "energy of a photon"),
+        (light, "wavelength-m", "of the light, in place of its energy"),
+        (command, "distance-m", "from object to detector"),
+    ):
+        group.add_argument(f"--{name}", type=float, metavar="NUMBER", help=help_)
 
 
 def _add_new_hub(subparsers: argparse._SubParsersAction) -> None:
@@ -227,13 +232,17 @@ def _add_export(subparsers: argparse._SubParsersAction) -> None:
     )
     command.add_argument("hub", type=terminal.path, metavar="HUB")
     command.add_argument("--job", metavar="JOB", help="which; may be left out where there is one")
-    command.add_argument("--to", choices=("cxi", "ptychodus"), required=True, help="format")
+    command.add_argument(
+        "--to",
+        choices=("cxi", "ptychodus"),
+        required=True,
+        help="format; ptychodus reads CXI otherwise: give it the product",
+    )
     command.add_argument("--out", type=terminal.path, required=True, metavar="FILE")
     command.add_argument(
         "--input", type=terminal.path, metavar="NPZ", help="the job's input, if it lies elsewhere"
     )
-    for name in ("pixel-size-m", "energy-ev", "distance-m"):
-        command.add_argument(f"--{name}", type=float, metavar="NUMBER", help=_LENGTHS[name])
+    _add_lengths(command)
     command.set_defaults(work=commands.export)
 
 

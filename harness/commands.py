@@ -41,8 +41,9 @@ def import_(options: argparse.Namespace) -> int:
     """Convert a file of measured data to an input."""
     from harness import foreign_hdf5, importing, scans
 
+    energy_ev = scans.told_energy_ev(options.energy_ev, options.wavelength_m)
     geometry = scans.Geometry(
-        options.pixel_size_m, options.energy_ev, options.distance_m, options.detector_pixel_m
+        options.pixel_size_m, energy_ev, options.distance_m, options.detector_pixel_m
     )
     told = scans.Told(
         frames=options.frames,
@@ -290,7 +291,8 @@ def export(options: argparse.Namespace) -> int:
     """Write a job's reconstruction in a standard format."""
     from harness import exporting, scans
 
-    told = scans.Geometry(options.pixel_size_m, options.energy_ev, options.distance_m)
+    energy_ev = scans.told_energy_ev(options.energy_ev, options.wavelength_m)
+    told = scans.Geometry(options.pixel_size_m, energy_ev, options.distance_m)
     request = exporting.Request(
         options.hub, options.job, options.to, options.out, options.input, told
     )

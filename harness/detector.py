@@ -30,12 +30,15 @@ def counts_of(raw: RawScan, told: Told, stated: list[str]) -> np.ndarray:
     rows, columns = frames.shape[1:]
     require(rows == columns, f"frames are {rows} x {columns}, not square: cut them beforehand")
     frames = _without_bad_pixels(frames, _bad_pixels(raw, frames), told, stated)
-    require(np.isfinite(frames).all(), "frames hold infinite values")
+    require(
+        np.isfinite(frames).all(),
+        "frames hold infinite values: store NaN where a pixel says nothing",
+    )
     require(
         not (frames < 0).any(),
         "frames hold negative values: subtract no background, and mark bad pixels in a mask",
     )
-    require(bool((frames > 0).any()), "frames hold no light")
+    require(bool((frames > 0).any()), "frames hold no light: give frames that photons reached")
     counts = _counts(frames, raw, told, stated)
     with np.errstate(over="ignore"):
         photons = float(counts.sum() / len(counts))
@@ -82,14 +85,20 @@ def _frames_first(raw: RawScan, told: Told, stated: list[str]) -> np.ndarray:
     frames, count = raw.frames, len(raw.positions)
     require(
         frames.ndim == 3,
-        f"frames have shape {frames.shape}; three axes are needed, one of them the frame's number",
+        f"frames have shape {frames.shape}, not three axes: store them as (n, N, N)",
     )
-    require(frames.dtype.kind in "fiu", f"frames are {frames.dtype}, not real numbers")
-    require(frames.size > 0, f"frames have shape {frames.shape}: there are none")
+    require(
+        frames.dtype.kind in "fiu",
+        f"frames are {frames.dtype}, not real numbers: store photons or their roots",
+    )
+    require(
+        frames.size > 0,
+        f"frames have shape {frames.shape}, there are none: give a file that has some",
+    )
     first, last = frames.shape[0] == count, frames.shape[2] == count
     require(
         first or last,
-        f"{count} positions, but frames of shape {frames.shape}: each frame needs its position",
+        f"{count} positions, but frames of shape {frames.shape}: store one position for each frame",
     )
     order = told.axis_order or {(True, False): "first", (False, True): "last"}.get((first, last))
     require(
@@ -97,7 +106,10 @@ def _frames_first(raw: RawScan, told: Told, stated: list[str]) -> np.ndarray:
         f"frames of shape {frames.shape} with {count} positions fit either axis order: "
         "say --axis-order first or --axis-order last",
     )
-    require(first if order == "first" else last, f"{count} positions do not fit that axis order")
+    require(
+        first if order == "first" else last,
+        f"{count} positions do not fit that axis order: leave --axis-order out",
+    )
     stated.append(f"frames: shape {frames.shape}, number of the frame {order}")
     return frames if order == "first" else np.moveaxis(frames, -1, 0)
 
@@ -112,7 +124,7 @@ def _bad_pixels(raw: RawScan, frames: np.ndarray) -> np.ndarray:
     bad = np.zeros(shape, bool) if raw.bad_pixels is None else raw.bad_pixels
     require(
         bad.shape == shape,
-        f"the mask has shape {bad.shape}, frames {shape}; one mask for all frames is taken",
+        f"the mask has shape {bad.shape}, frames {shape}: store one mask for all frames",
     )
     if frames.dtype.kind == "f":
         return bad | np.isnan(frames).any(axis=0)
@@ -132,7 +144,7 @@ def _without_bad_pixels(
         "the largest whole number), and DATA-001 has no mask: say --zero-bad-pixels to count them "
         "as dark",
     )
-    require(number < bad.size, "every pixel is bad")
+    require(number < bad.size, "every pixel is bad: mend the mask")
     stated.append(f"{number} bad pixels counted as dark (--zero-bad-pixels)")
     return np.where(bad, frames.dtype.type(0), frames)
 

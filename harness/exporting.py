@@ -229,7 +229,7 @@ def as_cxi(done: Reconstruction) -> bytes:
         )
         data["data"] = _as_counts(done.counts)
         data["translation"] = translation
-        data["translation"].attrs["of"] = "sample"
+        data["translation"].attrs[foreign_hdf5.CXI_MOVES] = "sample"
         detector["distance"] = geometry.distance_m
         detector["x_pixel_size"] = detector["y_pixel_size"] = detector_pixel_m
         source = file.create_group(foreign_hdf5.CXI_SOURCE)

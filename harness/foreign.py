@@ -29,37 +29,28 @@ _DAMAGE = (OSError, ValueError, EOFError, MemoryError, SyntaxError, TypeError, L
 
 def read(path: Path, beside: Beside) -> RawScan:
     """Return the scan in a file, by what the file is; InputInvalid for what is none of these."""
-    start = _start(path)
+    start = hdf5.start(path)
     if start.startswith(b"\x89HDF") or h5py.is_hdf5(path):
         with hdf5.opened(path) as file:
-            return foreign_hdf5.scan(file, path, beside)
+            return foreign_hdf5.scan(file, beside)
     if start.startswith((b"PK", b"BZh")):
-        return _npz(*_npz_arrays(path), path)
-    raise InputInvalid(f"{path.name} is neither NPZ (.npz, .npz.bz2) nor HDF5 (.cxi, .h5, .hdf5)")
+        return _npz(*_npz_arrays(path))
+    raise InputInvalid(
+        "neither NPZ (.npz, .npz.bz2) nor HDF5 (.cxi, .h5, .hdf5): store the scan as one of them"
+    )
 
 
 def read_probe(path: Path) -> np.ndarray:
     """Return the array of an .npy file; InputInvalid where there is none that can be used."""
-    _start(path)
+    hdf5.start(path)
     try:
         # Mapped, a header that claims more than the file holds is an error and costs no memory.
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
     except _DAMAGE as error:
-        raise InputInvalid(f"{path.name} is no .npy file of numbers: {error}") from error
+        raise InputInvalid(f"no .npy file of numbers ({error}): say --probe with one") from error
     if not isinstance(stored, np.ndarray):
-        raise InputInvalid(f"{path.name} is an archive, not one array: say --probe FILE.npy")
+        raise InputInvalid("an archive, not one array: say --probe FILE.npy")
     return np.array(stored)
-
-
-def _start(path: Path) -> bytes:
-    """Return a file's first bytes; InputInvalid for what is no regular file that can be read."""
-    if path.exists() and not path.is_file():
-        raise InputInvalid(f"{path} is no regular file. Give a file")
-    try:
-        with path.open("rb") as file:
-            return file.read(8)
-    except OSError as error:
-        raise InputInvalid(f"cannot read {path}: {error.strerror}. Give a file") from error
 
 
 def _npz_arrays(path: Path) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
@@ -68,7 +59,8 @@ def _npz_arrays(path: Path) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     reading = npz.read_file(io.BytesIO(data), path.name)
     bad = [item for item in reading.findings if item.pointer in ("", *NPZ_KEYS)]
     if bad:
-        raise InputInvalid(f"{path.name}: {rules.wording(bad[0]).rstrip('.')}", bad)
+        where = f"{bad[0].pointer}: " if bad[0].pointer else ""
+        raise InputInvalid(f"{where}{rules.wording(bad[0]).rstrip('.')}")
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         arrays = {key: archive[key] for key in NPZ_KEYS if key in archive.files}
     return arrays, _others(reading.description)
@@ -89,31 +81,29 @@ def _unpacked(path: Path) -> bytes:
         # Parallel packers write several streams, one after the other.
         unpacked = bz2.BZ2File(io.BytesIO(data)).read(most + 1)
     except (OSError, EOFError) as error:
-        raise InputInvalid(f"{path.name} is damaged or cut short: {error}") from error
+        raise InputInvalid(f"damaged or cut short ({error}): fetch it again") from error
     if len(unpacked) > most:
-        raise InputInvalid(f"{path.name} unpacks to more than {most} bytes")
+        raise InputInvalid(f"unpacks to more than {most} bytes: give the unpacked file")
     return unpacked
 
 
-def _npz(arrays: Mapping[str, np.ndarray], others: tuple[str, ...], path: Path) -> RawScan:
+def _npz(arrays: Mapping[str, np.ndarray], others: tuple[str, ...]) -> RawScan:
     tike, frames = {"data", "scan"} <= arrays.keys(), [k for k in FRAMES_KEYS if k in arrays]
     if tike and frames:
         raise InputInvalid(
-            f"{path.name} holds two scans, data (tike) and {' and '.join(frames)} (PtychoPINN): "
+            f"holds two scans, data (tike) and {' and '.join(frames)} (PtychoPINN): "
             "store one of them in a file of its own"
         )
     if len(frames) == 2:
-        raise InputInvalid(
-            f"{path.name} holds diff3d and diffraction: store the frames that count alone"
-        )
+        raise InputInvalid("holds diff3d and diffraction: store the frames that count alone")
     unread = (f"not read: {', '.join(others)}",) if others else ()
     if tike:
         return _tike(arrays, unread)
     if frames:
         return _ptychopinn(arrays, frames[0], unread)
     raise InputInvalid(
-        f"{path.name} has neither data and scan (tike) nor diff3d or diffraction (PtychoPINN), "
-        f"but {', '.join((*arrays, *others)) or 'nothing'}"
+        "neither data and scan (tike) nor diff3d or diffraction (PtychoPINN) is there, but "
+        f"{', '.join((*arrays, *others)) or 'nothing'}: store the frames by one of these names"
     )
 
 
@@ -137,12 +127,14 @@ def _tike(arrays: Mapping[str, np.ndarray], notes: tuple[str, ...]) -> RawScan:
 def _ptychopinn(arrays: Mapping[str, np.ndarray], key: str, notes: tuple[str, ...]) -> RawScan:
     for name in ("xcoords", "ycoords"):
         if name not in arrays:
-            raise InputInvalid(f"the file lacks {name}")
+            raise InputInvalid(f"lacks {name}: store the positions as xcoords and ycoords")
     if arrays["xcoords"].shape != arrays["ycoords"].shape:
-        raise InputInvalid("xcoords and ycoords are not equally many")
+        raise InputInvalid(
+            "xcoords and ycoords are not equally many: store one of each for each frame"
+        )
     shape = arrays["xcoords"].shape
     if sum(length > 1 for length in shape) > 1:
-        raise InputInvalid(f"xcoords has shape {shape}; one number for each frame is needed")
+        raise InputInvalid(f"xcoords has shape {shape}: store one number for each frame")
     positions = np.stack([np.ravel(arrays[name]) for name in ("ycoords", "xcoords")], axis=1)
     check_positions(positions, "xcoords")
     return RawScan(
@@ -163,5 +155,5 @@ def _one_view(array: np.ndarray, key: str, rank: int) -> np.ndarray:
     while array.ndim > rank and len(array) == 1:
         array = array[0]
     if array.ndim > rank or array.ndim < 2:
-        raise InputInvalid(f"{key} has shape {shape}; one scan with one probe is needed")
+        raise InputInvalid(f"{key} has shape {shape}: store one scan with one probe")
     return array

@@ -20,13 +20,25 @@ LINK_LIMIT = 16
 _DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError)
 
 
+def start(path: Path) -> bytes:
+    """Return a file's first bytes; InputInvalid for what is no regular file that can be read."""
+    if path.exists() and not path.is_file():
+        raise InputInvalid("no regular file. Give a file")
+    try:
+        with path.open("rb") as file:
+            return file.read(8)
+    except OSError as error:
+        raise InputInvalid(f"cannot be read, {error.strerror}. Give a file") from error
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
-    """Yield the open file, read-only; InputInvalid, by name, for what is no whole HDF5 file."""
+    """Yield the open file, read-only; InputInvalid for what is no whole HDF5 file."""
+    start(path)
     try:
         file = h5py.File(path, "r")
     except _DAMAGE as error:
-        raise InputInvalid(f"{path.name} is no whole HDF5 file: {_why(error)}") from error
+        raise InputInvalid(f"no whole HDF5 file ({_why(error)}): give a whole one") from error
     with file:
         yield file
 
@@ -39,7 +51,9 @@ def _refusing_damage(read: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return read(file, name, *rest)
         except _DAMAGE as error:
-            raise InputInvalid(f"{name} cannot be read: {_why(error)}") from error
+            raise InputInvalid(
+                f"{name} cannot be read ({_why(error)}): fetch the file again"
+            ) from error
 
     return guarded
 
@@ -55,15 +69,17 @@ def dataset(file: h5py.File, name: str) -> np.ndarray | None:
     if found is None:
         return None
     if not isinstance(found, h5py.Dataset):
-        raise InputInvalid(f"{name} is a group, not a dataset")
+        raise InputInvalid(f"{name} is a group, not a dataset: store numbers there")
     if found.is_virtual or found.external:
         raise InputInvalid(f"{name} keeps its numbers in other files; store them in this one")
     if found.dtype.kind not in "fiubc":
-        raise InputInvalid(f"{name} holds no numbers, but {found.dtype} values")
+        raise InputInvalid(f"{name} holds no numbers, but {found.dtype}: store numbers")
     _require_filters(found, name)
     held_bytes = file.id.get_filesize()
     if found.nbytes > max(EXPANSION_FLOOR_BYTES, EXPANSION_LIMIT * held_bytes):
-        raise InputInvalid(f"{name} claims {found.nbytes} bytes in a file of {held_bytes}")
+        raise InputInvalid(
+            f"{name} claims {found.nbytes} bytes in a file of {held_bytes}: store it unpacked"
+        )
     return np.asarray(found[()])
 
 
@@ -73,10 +89,14 @@ def number(file: h5py.File, name: str) -> float | None:
     if values is None:
         return None
     if not values.size or values.dtype.kind not in "fiu":
-        raise InputInvalid(f"{name} holds {values.size} values of {values.dtype}, not one number")
+        raise InputInvalid(
+            f"{name} holds {values.size} values of {values.dtype}, not one number: store one"
+        )
     # Some programs write the same number once for each frame.
     if len(np.unique(values)) > 1:
-        raise InputInvalid(f"{name} holds {values.size} values that differ, not one number")
+        raise InputInvalid(
+            f"{name} holds {values.size} values that differ, not one number: store one"
+        )
     return float(values.flat[0])
 
 
@@ -98,7 +118,7 @@ def text_attribute(file: h5py.File, name: str, key: str) -> str | None:
     if isinstance(value, bytes):
         value = value.decode("utf-8")
     if value is not None and not isinstance(value, str):
-        raise InputInvalid(f"{key} of {name} is no text")
+        raise InputInvalid(f"{key} of {name} is no text: store text")
     return value
 
 
@@ -136,7 +156,9 @@ def _walk(file: h5py.File, name: str) -> h5py.HLObject | None:
             continue
         followed += 1
         if followed > LINK_LIMIT:
-            raise InputInvalid(f"{name} leads through more than {LINK_LIMIT} links")
+            raise InputInvalid(
+                f"{name} leads through more than {LINK_LIMIT} links: store the data in its place"
+            )
         target = _parts(link.path)
         parts = (target if link.path.startswith("/") else [*here, *target]) + parts
         here = []

@@ -44,20 +44,14 @@ def run(request: Request, say: Callable[[str], object]) -> None:
     """
     if request.out.exists():
         raise UsageError(f"{request.out} exists; name another file with --out")
-    raw = foreign.read(request.source, request.beside)
-    if request.told.probe not in (None, "mean"):
-        raw = replace(raw, probe=foreign.read_probe(Path(request.told.probe)))
-    try:
-        done = measured.convert(raw, request.told)
-    except MemoryError:
-        raise InputInvalid(
-            f"{request.source.name} asks for more memory than there is: take a part of the scan"
-        ) from None
-    metadata = {**done.metadata, **_source(request.source, request.beside.diffraction)}
-    data = as_bytes(done.arrays, metadata)
-    found = _findings(data, request.out)
-    if rules.errors(found):
-        raise InputInvalid(f"{request.source.name} does not make a file of DATA-001", found)
+    probe = _probe(request.told.probe)
+    with scans.naming(request.source):
+        done = _converted(request, probe)
+        metadata = {**done.metadata, **_source(request.source, request.beside.diffraction)}
+        data = as_bytes(done.arrays, metadata)
+        found = _findings(data, request.out)
+        if rules.errors(found):
+            raise InputInvalid("makes no file of DATA-001: mend what the findings name", found)
     files.write_new(request.out, data)
     say(f"{request.source.name} ({done.metadata['source_format']}), taken as given:")
     for line in (*done.metadata["assumptions"], *map(rules.as_text, found)):
@@ -66,6 +60,22 @@ def run(request: Request, say: Callable[[str], object]) -> None:
     photons = float(np.square(done.arrays["diffraction"], dtype=np.float64).sum()) / frames[0]
     number = wording.counted(frames[0], "frame")
     say(f"written: {request.out}, {number} of {frames[1]} px, {photons:.6g} photons a frame")
+
+
+def _probe(told: str | None) -> np.ndarray | None:
+    """Return the probe of the file that is told, None where none is."""
+    if told in (None, "mean"):
+        return None
+    with scans.naming(Path(told)):
+        return foreign.read_probe(Path(told))
+
+
+def _converted(request: Request, probe: np.ndarray | None) -> scans.Converted:
+    raw = foreign.read(request.source, request.beside)
+    try:
+        return measured.convert(raw if probe is None else replace(raw, probe=probe), request.told)
+    except MemoryError:
+        raise InputInvalid("takes more memory than there is: take a part of the scan") from None
 
 
 def as_bytes(arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> bytes:

@@ -7,13 +7,14 @@ tells is refused, with the option that tells it.  Source: docs/importing.md
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from harness import detector, orientation, placement
 from harness.errors import InputInvalid
-from harness.scans import Converted, Geometry, RawScan, Told, joined, pixel_size_m
+from harness.scans import Converted, Geometry, RawScan, Told, agreed_energy_ev, joined, pixel_size_m
 
 INPUT_KIND = "measured"
 
@@ -24,9 +25,9 @@ def convert(raw: RawScan, told: Told) -> Converted:
     counts = detector.counts_of(raw, told, stated)
     old_px = counts.shape[-1]
     probe = placement.probe_of(raw, told, counts, stated)
-    geometry = joined(raw.geometry, told.geometry)
+    geometry = _geometry(raw, told, stated)
     pixel_m = pixel_size_m(geometry, old_px)
-    positions_px = placement.positions_px(raw, told, old_px, pixel_m, stated)
+    positions_px = placement.positions_px(raw, told, old_px, geometry, stated)
     guess, side_px = _guess(raw, told, old_px, stated), detector.side_px(old_px, told)
     if side_px != old_px:
         factor = side_px / old_px
@@ -46,6 +47,12 @@ def convert(raw: RawScan, told: Told) -> Converted:
         _check_axes(counts, probe, guess, positions_px, stated)
         arrays["objectGuess"] = guess.astype(np.complex64)
     return Converted(arrays, _metadata(raw, geometry, pixel_m, stated))
+
+
+def _geometry(raw: RawScan, told: Told, stated: list[str]) -> Geometry:
+    energy_ev = agreed_energy_ev(raw.energies_ev, told.geometry.energy_ev, stated)
+    of_file = raw.geometry if energy_ev is None else replace(raw.geometry, energy_ev=energy_ev)
+    return joined(of_file, told.geometry)
 
 
 def _guess(raw: RawScan, told: Told, old_px: int, stated: list[str]) -> np.ndarray | None:

@@ -9,9 +9,16 @@ import numpy as np
 
 from harness.detector import resized
 from harness.errors import InputInvalid
-from harness.scans import RawScan, Told, require
+from harness.scans import Geometry, RawScan, Told, pixel_size_m, require
 
 POSITION_TOLERANCE_PX = 1e-3
+OTHER_PROBE = "say --probe FILE.npy, or --probe mean"
+# What makes metres pixels, and how it is told.
+LENGTH_OPTIONS = {
+    "energy_ev": "--energy-ev or --wavelength-m",
+    "distance_m": "--distance-m",
+    "detector_pixel_m": "--detector-pixel-m",
+}
 # Its square is still a number in single precision.
 LARGEST_AMPLITUDE = 1e18
 # The child's own limit for objects that it sizes by the positions, and what it leaves to spare.
@@ -29,17 +36,17 @@ def probe_of(raw: RawScan, told: Told, counts: np.ndarray, stated: list[str]) ->
         return np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(light), norm="ortho"))
     probe = raw.probe
     if probe is None:
-        raise InputInvalid("the file has no probe: say --probe FILE.npy, or --probe mean")
+        raise InputInvalid(f"no probe: {OTHER_PROBE}")
     side = counts.shape[-2:]
     require(
         probe.ndim in (2, 3) and probe.shape[-2:] == side and probe.size > 0,
         f"the probe has shape {probe.shape}, frames are {side[0]} x {side[1]}: say --probe "
         "FILE.npy with one of (N, N) or (modes, N, N)",
     )
-    require(np.iscomplexobj(probe), f"the probe is {probe.dtype}, not complex")
-    require(np.isfinite(probe).all(), "the probe holds NaN or infinity")
+    require(np.iscomplexobj(probe), f"the probe is {probe.dtype}, not complex: {OTHER_PROBE}")
+    require(np.isfinite(probe).all(), f"the probe holds NaN or infinity: {OTHER_PROBE}")
     largest = float(np.abs(probe).max())
-    require(largest > 0, "the probe is dark")
+    require(largest > 0, f"the probe is dark: {OTHER_PROBE}")
     require(largest < LARGEST_AMPLITUDE, f"the probe reaches {largest:.3g}: scale it down")
     modes = 1 if probe.ndim == 2 else len(probe)
     if modes > 1:
@@ -74,25 +81,30 @@ def cropped_probe(probe: np.ndarray, side_px: int) -> np.ndarray:
 
 
 def positions_px(
-    raw: RawScan, told: Told, side_px: int, pixel_size_m: float | None, stated: list[str]
+    raw: RawScan, told: Told, side_px: int, geometry: Geometry, stated: list[str]
 ) -> np.ndarray:
     """Return centres in pixels, columns (y, x), where the file has them.
+
+    geometry: what the file and the command line say together.
 
     Raises InputInvalid for metres without a pixel, and for a scan of no or of absurd extent.
     """
     positions = np.asarray(raw.positions, dtype=np.float64)
-    require(np.isfinite(positions).all(), "positions hold NaN or infinity")
+    require(
+        np.isfinite(positions).all(),
+        "positions hold NaN or infinity: mend them, or leave their frames out",
+    )
     if raw.unit == "m":
-        if pixel_size_m is None:
-            parts = ("energy_ev", "distance_m", "detector_pixel_m")
-            missing = [name for name in parts if getattr(raw.geometry, name) is None]
-            options = ", ".join("--" + name.replace("_", "-") for name in missing)
+        pixel_m = pixel_size_m(geometry, side_px)
+        if pixel_m is None:
+            missing = [name for name in LENGTH_OPTIONS if getattr(geometry, name) is None]
+            options = ", ".join(LENGTH_OPTIONS[name] for name in missing)
             raise InputInvalid(
                 f"positions are in metres, and the file lacks {', '.join(missing)}: say {options}, "
                 "or --pixel-size-m"
             )
-        positions = positions / pixel_size_m
-        stated.append(f"positions in metres, object pixel {pixel_size_m:.6g} m")
+        positions = positions / pixel_m
+        stated.append(f"positions in metres, object pixel {pixel_m:.6g} m")
     else:
         stated.append("positions in object pixels")
     stated.append(f"a position is the {raw.mark} of the patch")
@@ -107,7 +119,7 @@ def _require_extent(positions: np.ndarray, unit: str, side_px: int) -> None:
         "mend what makes metres pixels: --energy-ev is in electronvolts, --distance-m and "
         "--detector-pixel-m in metres"
         if unit == "m"
-        else "positions must be in object pixels, not in metres or micrometres"
+        else "store positions in object pixels, not in metres or micrometres"
     )
     require(
         len(positions) == 1 or extent_px >= SMALLEST_FIELD_PX,
@@ -147,7 +159,9 @@ def placed(
             bool(inside), "the object does not hold every patch: say --no-object to leave it out"
         )
         return positions
-    require(guess is None, "positions do not lie on the object given: say --no-object")
+    require(
+        guess is None, "positions do not lie on the object given: say --no-object to leave it out"
+    )
     shift_px = side_px // 2 + OBJECT_MARGIN_PX - np.floor(positions.min(axis=0))
     stated.append(f"no object; positions moved by {shift_px[0]:g} (y), {shift_px[1]:g} (x) px")
     return positions + shift_px

@@ -6,7 +6,10 @@ Pure.  Source: docs/importing.md
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,8 @@ from harness.errors import InputInvalid
 
 # Planck's constant times the speed of light, exact by the definition of the SI units.
 PLANCK_LIGHT_SPEED_EV_M = 6.62607015e-34 * 299792458 / 1.602176634e-19
+# Energies, and wavelengths written with four digits, that differ by less are the same.
+ENERGY_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,8 @@ class RawScan:
     frames: (n, rows, columns) or (rows, columns, n).  positions: (n, 2), columns (y, x), in
     `unit` "px" or "m", of the patch's `mark` "centre" or "corner".  placed: whether positions are
     those of the object's array.  frames_kind, zero_frequency: what the format defines, else None.
-    probe: complex, (N, N) or (modes, N, N).  bad_pixels: True where a pixel says nothing.
+    probe: complex, (N, N) or (modes, N, N).  energies_ev: of a photon, by the dataset that says it,
+    where a file has several places for it.  bad_pixels: True where a pixel says nothing.
     """
 
     source_format: str
@@ -51,6 +57,7 @@ class RawScan:
     frames_kind: str | None = None
     zero_frequency: str | None = None
     geometry: Geometry = field(default_factory=Geometry)
+    energies_ev: Mapping[str, float] = field(default_factory=dict)
     bad_pixels: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
@@ -88,6 +95,46 @@ def wavelength_m(energy_ev: float) -> float:
     return PLANCK_LIGHT_SPEED_EV_M / energy_ev
 
 
+def energy_ev(wavelength_m: float) -> float:
+    """Return the energy of photons of that wavelength: h c / lambda."""
+    return PLANCK_LIGHT_SPEED_EV_M / wavelength_m if wavelength_m else math.inf
+
+
+def told_energy_ev(energy: float | None, wavelength_m: float | None) -> float | None:
+    """Return the energy that --energy-ev or --wavelength-m tells, None where neither does.
+
+    Raises InputInvalid for a wavelength that is not above 0.
+    """
+    if wavelength_m is None:
+        return energy
+    good = math.isfinite(wavelength_m) and wavelength_m > 0
+    require(good, f"a wavelength of {wavelength_m} m: say --wavelength-m with a number above 0")
+    return energy_ev(wavelength_m)
+
+
+def agreed_energy_ev(
+    energies_ev: Mapping[str, float], told: float | None, stated: list[str]
+) -> float | None:
+    """Return the energy that is told, else that of the file, and say whose; None without both.
+
+    energies_ev: by the dataset that says it.  Raises InputInvalid for two that contradict.
+    """
+    if told is not None:
+        stated.append(f"photon energy {told:.6g} eV, as told")
+        return told
+    if not energies_ev:
+        return None
+    (first, energy), *others = energies_ev.items()
+    for name, other in others:
+        require(
+            math.isclose(energy, other, rel_tol=ENERGY_TOLERANCE),
+            f"{first} says {energy:.6g} eV, {name} {other:.6g} eV: say --energy-ev or "
+            "--wavelength-m",
+        )
+    stated.append(f"photon energy {energy:.6g} eV, from {' and '.join(energies_ev)}")
+    return energy
+
+
 def joined(of_file: Geometry, told: Geometry) -> Geometry:
     """Return the geometry that is told, and where nothing is told, the file's.
 
@@ -119,6 +166,15 @@ def pixel_size_m(geometry: Geometry, side_px: int) -> float | None:
         return None
     energy_ev, distance_m, detector_pixel_m = parts
     return wavelength_m(energy_ev) * distance_m / (side_px * detector_pixel_m)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put the file's name before what an InputInvalid raised within says of it."""
+    try:
+        yield
+    except InputInvalid as error:
+        raise InputInvalid(f"{path}: {error}", error.findings) from error
 
 
 def require(holds: bool, message: str) -> None:

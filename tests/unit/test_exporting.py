@@ -86,7 +86,7 @@ def test_what_is_exported_is_imported_as_the_same_scan(tmp_path):
     cxi.write_bytes(exporting.as_cxi(reconstruction()))
     product.write_bytes(exporting.as_ptychodus(reconstruction()))
     ways = {
-        "cxi": (cxi, "--translation", "sample"),
+        "cxi": (cxi,),
         "product": (product, "--diffraction", cxi, "--frames-path", "entry_1/data_1/data"),
     }
     for name, words in ways.items():
@@ -159,6 +159,13 @@ def test_lengths_that_nobody_knows_are_not_made_up(tmp_path, capsys, source):
     assert export(tmp_path, *words, *LENGTHS[:5], "-2") == 3
     assert "not above 0" in capsys.readouterr().err
     assert not (tmp_path / "out.h5").exists()
+
+
+def test_who_asks_for_a_cxi_file_is_told_that_ptychodus_reads_it_otherwise(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["export", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "ptychodus reads CXI otherwise: give it the product" in said
 
 
 def test_lengths_come_from_the_metadata_of_the_input(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import hashlib
 import json
+import re
 
 import h5py
 import numpy as np
@@ -32,6 +33,30 @@ def imported(tmp_path, *words) -> dict:
         arrays = dict(archive)
     arrays["_metadata"] = json.loads(str(arrays["_metadata"]))
     return arrays
+
+
+# An order to the reader, after what is wrong.
+ACTION = re.compile(
+    r"[:;,.] (copy|cut|fetch|give|leave|mend|repack|save|say|scale|store|subtract|take) ",
+    re.IGNORECASE,
+)
+
+
+def refused(tmp_path, capsys, words, source, *given, about=None) -> None:
+    """Import, and ask for code 3, no file, no warning, and one line: what, where, what to do.
+
+    about: the file that the line must name once, the source unless it is another.
+    """
+    capsys.readouterr()
+    assert run(tmp_path, source, *given) == 3
+    said = capsys.readouterr().err
+    assert words in said
+    assert "Warning" not in said
+    assert said.count("\n") == 1
+    assert said.startswith(f"error: {about or source}: ")
+    assert said.count(str(about or source)) == 1
+    assert ACTION.search(said), said
+    assert not (tmp_path / "out.npz").exists()
 
 
 def assert_same_scan(found: dict, *, moved: bool) -> None:
@@ -174,9 +199,7 @@ def test_an_npz_that_does_not_say_enough_is_refused_with_what_to_say(tmp_path, c
     change, words = REFUSED_NPZ[name]
     arrays = {key: value.copy() for key, value in made.ptychopinn().items()}
     change(arrays)
-    assert run(tmp_path, made.save_npz(tmp_path / "scan.npz", arrays)) == 3
-    assert words in capsys.readouterr().err
-    assert not (tmp_path / "out.npz").exists()
+    refused(tmp_path, capsys, words, made.save_npz(tmp_path / "scan.npz", arrays))
 
 
 def test_as_many_frames_as_pixels_leave_the_axis_order_to_be_told(tmp_path, capsys):
@@ -185,8 +208,7 @@ def test_as_many_frames_as_pixels_leave_the_axis_order_to_be_told(tmp_path, caps
         arrays[key] = np.concatenate([arrays[key], arrays[key]])[:FRAME_PX]
     arrays["xcoords"][30:] += 1
     source = made.save_npz(tmp_path / "scan.npz", arrays)
-    assert run(tmp_path, source) == 3
-    assert "--axis-order first or --axis-order last" in capsys.readouterr().err
+    refused(tmp_path, capsys, "--axis-order first or --axis-order last", source)
     found = imported(tmp_path, source, "--axis-order", "first")
     np.testing.assert_array_equal(found["diffraction"], arrays["diff3d"])
 
@@ -203,24 +225,26 @@ def test_what_the_command_line_says_goes_before_what_the_values_show(tmp_path):
 def test_a_tike_file_whose_light_lies_in_the_centre_is_not_guessed_at(tmp_path, capsys):
     arrays = made.tike() | {"data": made.COUNTS.astype(np.uint16)}
     source = made.save_npz(tmp_path / "scan.npz", arrays)
-    assert run(tmp_path, source) == 3
-    assert "but the light lies in the centre" in capsys.readouterr().err
+    refused(tmp_path, capsys, "but the light lies in the centre", source)
     assert_same_scan(imported(tmp_path, source, "--zero-frequency", "centre"), moved=True)
 
 
 def test_amplitudes_in_a_file_whose_format_holds_counts_are_not_guessed_at(tmp_path, capsys):
     arrays = made.tike()
     arrays["data"] = np.sqrt(arrays["data"].astype(np.float32))
-    assert run(tmp_path, made.save_npz(tmp_path / "scan.npz", arrays)) == 3
-    assert "but the values look like amplitude" in capsys.readouterr().err
+    refused(
+        tmp_path,
+        capsys,
+        "but the values look like amplitude",
+        made.save_npz(tmp_path / "scan.npz", arrays),
+    )
 
 
 def test_too_few_photons_do_not_show_what_the_values_are(tmp_path, capsys):
     arrays = made.ptychopinn()
     arrays["diff3d"] = (arrays["diff3d"] > 10).astype(np.float32)
     source = made.save_npz(tmp_path / "scan.npz", arrays)
-    assert run(tmp_path, source) == 3
-    assert "--frames amplitude" in capsys.readouterr().err
+    refused(tmp_path, capsys, "--frames amplitude", source)
     imported(tmp_path, source, "--frames", "intensity")
 
 
@@ -252,17 +276,46 @@ def test_metres_without_what_makes_them_pixels_are_refused(tmp_path, capsys, nam
     words = (path, "--translation", "sample")
     if option is None:  # The other side of the pixel is there.
         return assert_same_scan(imported(tmp_path, *words), moved=True)
-    assert run(tmp_path, *words) == 3
-    said = capsys.readouterr().err
-    assert option in said
-    assert "--pixel-size-m" in said
+    refused(tmp_path, capsys, option, *words)
+    refused(tmp_path, capsys, "--pixel-size-m", *words)
     found = imported(tmp_path, *words, "--pixel-size-m", made.PIXEL_M)
     return assert_same_scan(found, moved=True)
 
 
 def test_a_cxi_file_is_not_guessed_to_move_the_sample(tmp_path, capsys):
-    assert run(tmp_path, made.save_cxi(tmp_path / "scan.cxi")) == 3
-    assert "--translation sample or --translation probe" in capsys.readouterr().err
+    refused(
+        tmp_path,
+        capsys,
+        "--translation sample or --translation probe",
+        made.save_cxi(tmp_path / "scan.cxi"),
+    )
+
+
+def saying(tmp_path, said, *, moves="probe"):
+    """Write a CXI file whose translation says of what it is."""
+    path = made.save_cxi(tmp_path / "scan.cxi", moves=moves)
+    with h5py.File(path, "a") as file:
+        file["entry_1/data_1/translation"].attrs["of"] = said
+    return path
+
+
+@pytest.mark.parametrize("moves", ["sample", "probe"])
+def test_a_cxi_file_that_says_what_it_moves_need_not_be_told(tmp_path, moves):
+    found = imported(tmp_path, saying(tmp_path, moves, moves=moves))
+    assert_same_scan(found, moved=True)
+    said = f"/entry_1/data_1/translation is that of the {moves}, as its attribute says"
+    assert any(line.startswith(said) for line in found["_metadata"]["assumptions"])
+
+
+def test_a_translation_that_says_another_thing_is_not_guessed_at(tmp_path, capsys):
+    path = saying(tmp_path, "stage")
+    refused(tmp_path, capsys, "is of 'stage', neither of sample nor of probe", path)
+    assert_same_scan(imported(tmp_path, path, "--translation", "probe"), moved=True)
+
+
+def test_what_is_told_of_a_translation_goes_before_what_the_file_says(tmp_path):
+    found = imported(tmp_path, saying(tmp_path, "sample"), "--translation", "probe")
+    assert_same_scan(found, moved=True)
 
 
 def external_link(file):
@@ -323,8 +376,7 @@ def test_hdf5_that_reaches_beyond_itself_is_refused(tmp_path, capsys, change):
     path = made.save_cxi(tmp_path / "scan.cxi")
     with h5py.File(path, "a") as file:
         change(file)
-    assert run(tmp_path, path, "--translation", "sample") == 3
-    assert REFUSED_CXI[change] in capsys.readouterr().err
+    refused(tmp_path, capsys, REFUSED_CXI[change], path, "--translation", "sample")
 
 
 @pytest.mark.parametrize("suffix", [".cxi", ".npz", ".npz.bz2"])
@@ -335,8 +387,7 @@ def test_a_file_cut_short_is_refused_by_name(tmp_path, capsys, suffix):
     else:
         made.save_npz(path, made.tike())
     path.write_bytes(path.read_bytes()[:-4000])
-    assert run(tmp_path, path) == 3
-    assert path.name in capsys.readouterr().err
+    refused(tmp_path, capsys, path.name, path)
 
 
 @pytest.mark.parametrize("name", ["scan.cxi", "product.h5", "frames.h5", "scan.npz"])
@@ -372,22 +423,19 @@ def test_bzip2_streams_one_after_the_other_are_one_file(tmp_path):
 def test_a_small_file_that_unpacks_to_a_huge_one_is_refused(tmp_path, capsys):
     path = tmp_path / "scan.npz.bz2"
     path.write_bytes(bz2.compress(bytes(100 << 20)))
-    assert run(tmp_path, path) == 3
-    assert "unpacks to more than" in capsys.readouterr().err
+    refused(tmp_path, capsys, "unpacks to more than", path)
 
 
 def test_what_is_no_scan_is_refused(tmp_path, capsys):
     path = tmp_path / "notes.txt"
     path.write_text("a letter")
-    assert run(tmp_path, path) == 3
-    assert "neither NPZ" in capsys.readouterr().err
-    assert run(tmp_path, tmp_path / "absent.npz") == 3
+    refused(tmp_path, capsys, "neither NPZ", path)
+    refused(tmp_path, capsys, "cannot be read", tmp_path / "absent.npz")
 
 
 def test_a_product_without_its_frames_says_which_option_names_them(tmp_path, capsys):
     made.save_ptychodus(tmp_path / "product.h5", tmp_path / "frames.h5")
-    assert run(tmp_path, tmp_path / "product.h5") == 3
-    assert "--diffraction FILE" in capsys.readouterr().err
+    refused(tmp_path, capsys, "--diffraction FILE", tmp_path / "product.h5")
 
 
 def test_bad_pixels_are_counted_as_dark_only_when_asked(tmp_path, capsys):
@@ -397,8 +445,7 @@ def test_bad_pixels_are_counted_as_dark_only_when_asked(tmp_path, capsys):
     with h5py.File(path, "a") as file:
         file["entry_1/instrument_1/detector_1/mask"] = mask
     words = (path, "--translation", "sample")
-    assert run(tmp_path, *words) == 3
-    assert "--zero-bad-pixels" in capsys.readouterr().err
+    refused(tmp_path, capsys, "--zero-bad-pixels", *words)
     found = imported(tmp_path, *words, "--zero-bad-pixels")
     assert not found["diffraction"][:, 3, 4].any()
     with h5py.File(path, "a") as file:

@@ -14,7 +14,7 @@ from harness.jobs import geometry
 from harness.resources import schema
 from tests import foreign_files as made
 from tests.small_scan import FRAME_PX
-from tests.unit.test_importing import imported, run
+from tests.unit.test_importing import imported, refused
 
 MOVED = ("--translation", "sample")
 ENERGY = "entry_1/instrument_1/source_1/energy"
@@ -22,17 +22,6 @@ DISTANCE = "entry_1/instrument_1/detector_1/distance"
 DATA = "entry_1/data_1/data"
 TRANSLATION = "entry_1/data_1/translation"
 MASK = "entry_1/instrument_1/detector_1/mask"
-
-
-def refused(tmp_path, capsys, words, *given) -> None:
-    """Import, and ask for code 3, the words in one line, no warning and no file."""
-    capsys.readouterr()
-    assert run(tmp_path, *given) == 3
-    said = capsys.readouterr().err
-    assert words in said
-    assert "Warning" not in said
-    assert said.count("\n") == 1
-    assert not (tmp_path / "out.npz").exists()
 
 
 def cxi_with(tmp_path, **datasets):
@@ -151,6 +140,13 @@ REFUSED_NPZ = {
     "two scans": (made.tike(), "holds two scans"),
     "two kinds of frames": ({"diffraction": AMPLITUDE}, "holds diff3d and diffraction"),
     "frames of nothing": ({"diff3d": AMPLITUDE[:0], "xcoords": np.zeros(0)}, "not equally many"),
+    "dark frames": ({"diff3d": AMPLITUDE * 0}, "no light"),
+    "one frame flat": ({"diff3d": AMPLITUDE[0]}, "three axes"),
+    "complex frames": ({"diff3d": AMPLITUDE * (1 + 0j)}, "not real numbers"),
+    "a dark probe": ({"probeGuess": PROBE * 0}, "dark"),
+    "a probe that is none": ({"probeGuess": PROBE * np.nan}, "the probe holds NaN"),
+    "positions that are none": ({"xcoords": np.full(30, np.nan)}, "positions hold NaN"),
+    "positions in words": ({"xcoords": np.full(30, "a")}, "no positions"),
     "an odd probe": ({"probeGuess": PROBE[:16, :16]}, "frames are 32 x 32"),
 }
 
@@ -285,7 +281,7 @@ def archive(path):
 def test_a_probe_s_file_that_cannot_be_used_is_refused(tmp_path, capsys, write):
     source, probe = ptychopinn_with(tmp_path, probeGuess=None), tmp_path / "probe.npy"
     write(probe)
-    refused(tmp_path, capsys, "probe.npy", source, "--probe", probe)
+    refused(tmp_path, capsys, "probe.npy", source, "--probe", probe, about=probe)
 
 
 def test_what_is_no_regular_file_is_not_waited_for(tmp_path, capsys):
@@ -302,6 +298,19 @@ def test_a_scan_in_two_cxi_files_is_read_from_both(tmp_path, capsys):
     found = imported(tmp_path, *both)
     np.testing.assert_array_equal(found["diffraction"], made.SCAN["diffraction"])
     assert "frames from /entry_1/data_1/data" in found["_metadata"]["assumptions"]
+
+
+def test_a_file_of_frames_that_cannot_serve_is_named_with_what_to_do(tmp_path, capsys):
+    positions, frames = cxi_with(tmp_path, DATA=None), tmp_path / "frames.h5"
+    beside = (positions, *MOVED, "--diffraction", frames)
+    refused(tmp_path, capsys, f"{frames}: cannot be read, No such file", *beside)
+    with h5py.File(frames, "w") as file:
+        file["counts"] = made.COUNTS
+    lacks = f"{frames}: lacks patterns and "
+    refused(tmp_path, capsys, lacks, *beside)
+    refused(tmp_path, capsys, "say --frames-path with where they lie", *beside)
+    refused(tmp_path, capsys, f"{frames}: lacks data: ", *beside, "--frames-path", "data")
+    imported(tmp_path, *beside, "--frames-path", "counts")
 
 
 def test_positions_and_frames_are_found_where_the_cxi_format_has_them(tmp_path):
