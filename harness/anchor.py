@@ -6,16 +6,18 @@ anchored.  Source: docs/adr/0010-drift-and-heads.md
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness import canonical, hub, layout, provenance, seal, worktree
+from harness import canonical, hub, layout, provenance, seal, terminal, worktree
 from harness.errors import UsageError
 from harness.model import Finding
 from harness.rules import finding
 
 REF = "hubs"
+JOB_SUMMARY = "GITHUB_STEP_SUMMARY"
 LINE = re.compile(r"(\d{4}-\S+)  ([0-9a-f]{64})  (\S.*)")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -31,6 +33,21 @@ def anchor(root: Path, repository: Path) -> str:
     line = f"{provenance.iso_now()}  {hub.head(root)}  {name}"
     worktree.add_note(repository, REF, line)
     return line
+
+
+def tell_ci(shown_as: str, stage: str, head: str) -> None:
+    """Append a head to the job summary of CI, where there is one: a hub cannot reach it there.
+
+    A summary that cannot be written is said and ends nothing: the hub is sealed by then.
+    """
+    summary = os.environ.get(JOB_SUMMARY)
+    if not summary:
+        return
+    try:
+        with open(summary, "a", encoding="utf-8") as file:
+            file.write(f"- `{shown_as}` after {stage}: head sha256 `{head}`\n")
+    except OSError as error:
+        terminal.say_aside(f"the job summary took no head: {error.strerror}")
 
 
 def check_head(root: Path, expected: str) -> tuple[Finding, ...]:

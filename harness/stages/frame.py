@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import (
+    anchor,
     canonical,
     execution,
     files,
@@ -287,5 +288,7 @@ def _tell(request: StageRequest, record: Mapping[str, Any], head: str) -> None:
             "\nfor the attempts history of docs/fix_plan.md (`make blocked` appends it):\n"
         )
         terminal.say(publish.blocker_entry(request.hub))
-    terminal.say(f"hub {provenance.portable(request.hub.absolute())}")
+    shown_as = provenance.portable(request.hub.absolute())
+    terminal.say(f"hub {shown_as}")
     terminal.say(f"head sha256 {head}")
+    anchor.tell_ci(shown_as, request.stage, head)

@@ -186,3 +186,18 @@ def test_a_name_that_would_write_a_line_of_its_own_is_refused(repository, comple
 )
 def test_the_latest_line_on_the_very_hub_counts(notes, name, head):
     assert anchor.latest(notes, name) == head
+
+
+def test_each_stage_s_head_goes_into_the_job_summary_of_ci(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    anchor.tell_ci("plans/a hub", "red", A)
+    anchor.tell_ci("plans/a hub", "green", B)
+    assert (tmp_path / "summary.md").read_text() == (
+        f"- `plans/a hub` after red: head sha256 `{A}`\n"
+        f"- `plans/a hub` after green: head sha256 `{B}`\n"
+    )
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "no folder" / "summary.md"))
+    anchor.tell_ci("plans/a hub", "red", A)
+    assert "the job summary took no head: No such file or directory" in capsys.readouterr().err
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY")
+    anchor.tell_ci("plans/a hub", "red", A)
