@@ -22,6 +22,7 @@ PICTURES = (
     "object_amplitude.png",
     "object_phase.png",
     "probe.png",
+    "resolution.png",
     "truth_comparison.png",
 )
 

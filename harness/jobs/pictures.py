@@ -16,6 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from harness import arrays, png, recompute, stopping
+from harness.jobs import resolution
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +41,7 @@ def draw(
 ) -> Iterator[tuple[str, bytes]]:
     """Yield (file name, PNG bytes) of every picture that the run allows.
 
-    quality: as `harness.quality.measure` gives it.
+    quality: `metrics` of the result.json.
     """
     how = f"{run.algorithm}, {run.epochs_run} epochs, {run.initial_object} start"
     known = {name: arrays.array_sha256(values) for name, values in run.arrays().items()}
@@ -66,6 +67,9 @@ def _figures(
     yield "loss.png", _epochs(run, how)
     if verdict.aligned is not None:
         yield "truth_comparison.png", _comparison(verdict, quality, how)
+    by_frequency = resolution.draw(quality, how)
+    if by_frequency is not None:
+        yield "resolution.png", by_frequency
 
 
 def _object(
