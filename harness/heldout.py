@@ -89,11 +89,13 @@ def deviance(
     models = forward.frames(scaled, object_, corners[split.held_frames], beside)
     total = photons = 0.0
     for frame, model in zip(split.held, models, strict=True):
-        lit = frame > 0
-        seen = frame[lit].astype(np.float64)
+        lit = np.flatnonzero(frame)
+        seen = frame.ravel()[lit].astype(np.float64)
+        held = float(seen.sum())
         with np.errstate(divide="ignore", invalid="ignore"):
-            total += 2 * float((seen * np.log(seen / model[lit])).sum() - seen.sum() + model.sum())
-        photons += float(seen.sum())
+            more = float((seen * np.log(seen / model.ravel()[lit])).sum())
+        total += 2 * (more - held + float(model.sum()))
+        photons += held
     return total / photons if photons > 0 and np.isfinite(total) else math.inf
 
 
