@@ -12,6 +12,7 @@ HALVES = ("none", "alternate")
 # The module that reconstructs, and the packages that it cannot do without (POLICY-001).
 CHILD = "harness.jobs.ptychi_lsqml"
 CHILD_NEEDS = ("torch", "ptychi")
+OLDEST_TORCH = (2, 2)
 
 
 @dataclass(frozen=True, slots=True, order=True)
