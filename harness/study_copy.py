@@ -21,6 +21,19 @@ def place(stage: str) -> str:
     return f"{layout.STAGE_DIRECTORIES[stage]}/{layout.STUDY_COPY}"
 
 
+def parse(text: str) -> dict[str, Any]:
+    """Return the mapping in a study file; ValueError where it is not TOML of plain values.
+
+    Dates, infinities and NaN have no place in a study, nor in a record of it.
+    """
+    try:
+        data = tomllib.loads(text)
+        canonical.to_line(data)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+    return data
+
+
 def faults(data: Mapping[str, Any], schema: Mapping[str, Any], where: str) -> tuple[Finding, ...]:
     """Return how the mapping in a study file breaks its schema, or contradicts itself."""
     # TOML tells integers from floats, and a float for a dose would name other folders.
@@ -40,9 +53,9 @@ def design_in(
     if data is None:
         return None, (_found(where, "the study file of the run", "no such file"),)
     try:
-        mapping = tomllib.loads(data.decode())
-    except (ValueError, RecursionError) as error:
-        return None, (_found(where, "TOML", str(error)),)
+        mapping = parse(data.decode())
+    except ValueError as error:
+        return None, (_found(where, "TOML of plain values", str(error)),)
     if found := faults(mapping, schema("study"), where):
         return None, found
     kept = design.from_mapping(mapping)

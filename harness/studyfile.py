@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 from harness import design, provenance, resources, study_copy
@@ -17,10 +16,10 @@ def load(path: Path = resources.DEFAULT_STUDY) -> design.StudyDesign:
     """
     where = provenance.portable(path)
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = study_copy.parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"study file {where}: {error.strerror}; name one with --study") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise InputInvalid(f"study file {where} is not TOML: {error}; mend it") from None
     if found := study_copy.faults(data, resources.schema("study"), where):
         raise InputInvalid(f"study file {where} cannot be used", found)

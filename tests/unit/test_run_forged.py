@@ -51,9 +51,11 @@ def test_the_study_at_hand_tells_of_a_run_that_keeps_none(hub_in_memory):
     ("data", "expected"),
     [
         (None, "the study file of the run"),
-        (b"\xff", "TOML"),
-        (b"a = [", "TOML"),
-        (b"a = " + b"[" * 5000, "TOML"),
+        (b"\xff", "TOML of plain values"),
+        (b"a = [", "TOML of plain values"),
+        (b"a = " + b"[" * 5000, "TOML of plain values"),
+        (b"a = 1979-05-27", "TOML of plain values"),
+        (b"a = inf", "TOML of plain values"),
     ],
 )
 def test_a_study_that_is_gone_or_cannot_be_read_is_told(hub_in_memory, data, expected):
