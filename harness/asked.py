@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from harness import canonical, layout, records
@@ -120,28 +121,42 @@ def _number(text: str) -> int | str:
 
 
 def check_commands(record: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield each command of a run that is not the study's own, word for word."""
-    folders = {
-        "plan": layout.PLAN,
-        "reconstruction": layout.STAGE_DIRECTORIES[record["stage"]],
-    }
+    """Yield each command of a run that is not the study's own, word for word.
+
+    Its jobs must have run under the same interpreter.
+    """
+    folders = {"plan": layout.PLAN, "reconstruction": layout.STAGE_DIRECTORIES[record["stage"]]}
+    place, heads = records.stage_path(record["stage"]), {_name(job) for job in document["jobs"]}
     for index, command in enumerate(record["commands"]):
         folder = folders.get(command["name"])
         if folder is None:
             continue
-        dry = folder == layout.PLAN or record["stage"] == "dry-run"
         words = command["argv"][1:]
-        root = next((word for word in words if word.endswith(f"/{folder}")), f".../{folder}")
-        expected = [
-            *("-u", "-m", MODULE),
-            *("--phase-c-root", document["input_roots"]["phase_c"]),
-            *("--phase-d-root", document["input_roots"]["phase_d"]),
-            *("--artifact-root", root, *record["settings"]["options"]),
-            *(["--dry-run"] if dry else []),
-        ]
+        expected = _command_words(record, document, folder, words)
         if words != expected:
-            place = records.stage_path(record["stage"])
             yield _found(place, f"/commands/{index}/argv", " ".join(expected), " ".join(words))
+        if others := sorted(heads - {_name(command)}):
+            yield _found(place, f"/commands/{index}/argv/0", _name(command), ", ".join(others))
+
+
+def _name(run: Mapping[str, Any]) -> str:
+    """Return the file name of an interpreter: how its place is told depends on who tells it."""
+    return PurePosixPath(run["argv"][0]).name
+
+
+def _command_words(
+    record: Mapping[str, Any], document: Mapping[str, Any], folder: str, words: Sequence[str]
+) -> list[str]:
+    """Return what must follow the interpreter; the hub's place is taken from what does."""
+    root = next((word for word in words if word.endswith(f"/{folder}")), f".../{folder}")
+    dry = folder == layout.PLAN or record["stage"] == "dry-run"
+    return [
+        *("-u", "-m", MODULE),
+        *("--phase-c-root", document["input_roots"]["phase_c"]),
+        *("--phase-d-root", document["input_roots"]["phase_d"]),
+        *("--artifact-root", root, *record["settings"]["options"]),
+        *(["--dry-run"] if dry else []),
+    ]
 
 
 def _found(where: str, pointer: str, expected: Any, found: Any) -> Finding:

@@ -274,7 +274,18 @@ def _check_paths(manifest: Record, where: str) -> list[Finding]:
                         found=job[name],
                     )
                 )
-    return found
+    logs = {key_of(job): job["log_path"] for job in manifest["jobs"]}
+    return found + [
+        finding(
+            "manifest.path",
+            where=where,
+            pointer=f"/execution_results/{index}/log_path",
+            expected=logs[key_of(result)],
+            found=result["log_path"],
+        )
+        for index, result in enumerate(manifest["execution_results"])
+        if result["log_path"] != logs.get(key_of(result), result["log_path"])
+    ]
 
 
 def _places(job: Record, phases: Mapping[str, str], artifact_root: str) -> dict[str, str]:

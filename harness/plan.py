@@ -72,6 +72,9 @@ def _settings(
     """Yield each fact of the whole run that differs, by itself."""
     if planned["initiative"] != document["initiative"]:
         yield _found(where, "/initiative", planned["initiative"], document["initiative"])
+    one, other = (each["study"]["sha256"] for each in (planned, document))
+    if one != other:
+        yield _found(where, "/study/sha256", one, other)
     one, other = (dict(leaves.of(each["settings"])) for each in (planned, document))
     for pointer in sorted({*one, *other}):
         if one.get(pointer) != other.get(pointer):

@@ -69,6 +69,7 @@ def deviations(planned, change):
             ["/settings/recipe/num_epochs"],
         ),
         (lambda d: d.update(initiative="OTHER"), ["/initiative"]),
+        (lambda d: d["study"].update(sha256="0" * 64), ["/study/sha256"]),
         (
             lambda d: d["jobs"][0].update(input_sha256="0" * 64),
             ["/jobs (dose_1000/baseline/train)/input_sha256"],

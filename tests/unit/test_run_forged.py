@@ -252,6 +252,27 @@ def test_a_stage_s_command_is_the_study_s_own_word_for_word(hub_in_memory, index
     assert (asked.RULE, STAGE, "/commands/0/argv") in places(checked(hub_in_memory))
 
 
+def test_jobs_ran_under_the_interpreter_of_their_stage(hub_in_memory):
+    hub_in_memory.edit(DRY, lambda d: d["jobs"][1]["argv"].__setitem__(0, "python2"))
+    assert checked(hub_in_memory, "dry-run") == [
+        (asked.RULE, "cli/stage.json", "/commands/0/argv/0", "python", "python2")
+    ]
+    other = memory.sound()
+    other.edit(STAGE, lambda d: d["commands"][0]["argv"].__setitem__(0, "pytest-that-lies"))
+    told = ("/commands/0/argv/0", "pytest-that-lies", "python")
+    assert checked(other) == [(asked.RULE, STAGE, *told)]
+
+
+def test_the_log_of_a_result_is_that_of_its_job(hub_in_memory):
+    def change(document):
+        document["execution_results"][1]["log_path"] = "else.log"
+
+    hub_in_memory.edit(DRY, change)
+    log = json.loads(hub_in_memory.files[DRY])["jobs"][1]["log_path"]
+    place = "/execution_results/1/log_path"
+    assert checked(hub_in_memory, "dry-run") == [("manifest.path", DRY, place, log, "else.log")]
+
+
 def test_words_are_read_as_the_real_parser_reads_them():
     from harness import reconstruction
 
