@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from harness import asked, audit, layout, left_out, study_copy
+from harness import asked, audit, layout, left_out, prepare, study_copy
 from harness.asked import Asked
+from tests import small_tree
 from tests.attack import hubs, run_forgeries
 from tests.memory import hub as memory
 from tests.memory import runs
@@ -344,3 +345,17 @@ def test_what_a_reproduction_did_lies_within_it(hub_in_memory):
     run_forgeries.earlier_run(listed, timedelta(days=1))(hub_in_memory)
     told = places(checked(hub_in_memory, "reproduce"))
     assert ("hub.within", listed, "/created_at") in told
+
+
+def test_a_run_over_an_input_in_breach_is_sound_and_says_so(tree, monkeypatch):
+    """The words of the gate's record are those of the skip."""
+    path = tree / layout.scratch(small_tree.INITIATIVE, "smoke") / "phase_d/dose_1000/dense"
+    path = path / "dense_test.npz"
+    path.unlink()
+    path.write_bytes(b"no archive")
+    monkeypatch.setattr(prepare, "prepare_inputs", lambda *given: None)
+    made = small_tree.new_hub(tree)
+    assert small_tree.run_stage(tree, made, "dry-run") == 3
+    skips = json.loads((made / "cli" / layout.SKIP_SUMMARY).read_bytes())
+    assert any("DATA-001 breach" in skip["reason"] for skip in skips["skipped_jobs"])
+    assert audit.audit(made).findings == ()
