@@ -7,10 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from harness import asked, audit, layout, left_out, prepare, study_copy
+from harness import asked, audit, layout, left_out, study_copy
 from harness.asked import Asked
-from tests import small_tree
-from tests.attack import hubs, run_forgeries
+from tests.attack import run_forgeries
 from tests.memory import hub as memory
 from tests.memory import runs
 from tests.unit.test_verify_run import checked
@@ -143,31 +142,6 @@ def test_an_input_that_is_allowed_to_be_missing_and_was_is_a_reason(hub_in_memor
     hub_in_memory.edit("real_run/digests.json", forget)
     hub_in_memory.edit(STAGE, lambda d: d["settings"]["options"].append(asked.ALLOW_MISSING))
     assert left(hub_in_memory, MISSING) == []
-
-
-def test_inputs_at_hand_show_that_a_cell_was_left_out_without_need(complete_hub, made_inputs):
-    sound, cell = hubs.load(complete_hub), "real_run/dose_1000/dense/test"
-    design = audit.Inputs(made_inputs, kept_study(sound))
-    listed = f"real_run/{layout.MANIFEST}"
-    for reason in (
-        "DATA-001 breach: x",
-        "phase D input is missing: dose_1000/dense/dense_test.npz",
-    ):
-        struck = hubs.strike(
-            sound, run_forgeries.skipped_for(listed, SKIPS, cell, reason), hubs.MENDS
-        )
-        found = hubs.findings(struck, design)
-        said = {item.found for item in found if item.rule == left_out.RULE}
-        path = "phase_d/dose_1000/dense/dense_test.npz"
-        assert said & {"it keeps DATA-001", f"{path} among the inputs"}
-    assert {i.rule for i in hubs.findings(sound, design)}.isdisjoint({left_out.RULE})
-
-
-def kept_study(hub):
-    record = json.loads(hub.files["real_run/stage.json"])
-    kept, found = study_copy.design_in(record, hub.read, audit.resources.schema)
-    assert found == ()
-    return kept
 
 
 # Commands
@@ -345,17 +319,3 @@ def test_what_a_reproduction_did_lies_within_it(hub_in_memory):
     run_forgeries.earlier_run(listed, timedelta(days=1))(hub_in_memory)
     told = places(checked(hub_in_memory, "reproduce"))
     assert ("hub.within", listed, "/created_at") in told
-
-
-def test_a_run_over_an_input_in_breach_is_sound_and_says_so(tree, monkeypatch):
-    """The words of the gate's record are those of the skip."""
-    path = tree / layout.scratch(small_tree.INITIATIVE, "smoke") / "phase_d/dose_1000/dense"
-    path = path / "dense_test.npz"
-    path.unlink()
-    path.write_bytes(b"no archive")
-    monkeypatch.setattr(prepare, "prepare_inputs", lambda *given: None)
-    made = small_tree.new_hub(tree)
-    assert small_tree.run_stage(tree, made, "dry-run") == 3
-    skips = json.loads((made / "cli" / layout.SKIP_SUMMARY).read_bytes())
-    assert any("DATA-001 breach" in skip["reason"] for skip in skips["skipped_jobs"])
-    assert audit.audit(made).findings == ()
