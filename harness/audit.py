@@ -17,10 +17,13 @@ from typing import Any
 
 from harness import (
     canonical,
+    crosscheck,
     gates,
     hub,
     layout,
+    left_out,
     manifest,
+    matrix,
     measured_again,
     npz,
     prepare,
@@ -128,6 +131,8 @@ def examine(entries: Sequence[Entry], read: records.Read, inputs: Inputs = Input
             for job, left in zip(jobs, lefts, strict=True)
         ]
     about_inputs, accounts = _check_inputs(read, jobs, inputs)
+    if inputs.design is not None:
+        about_inputs += _check_runs(read, inputs.root, inputs.design)
     whole = [Account(claim, ".", RECOMPUTED) for claim in recompute.OF_A_HUB]
     return Audit(
         len(entries),
@@ -188,6 +193,43 @@ def _check_inputs(
         checked = gates.check_inputs(readings, inputs.design)
         found += rules.errors(chain.from_iterable(checked.values()))
     return found, accounts
+
+
+def _check_runs(read: records.Read, root: Path | None, design: StudyDesign) -> list[Finding]:
+    """Return where a run of the study at hand has other cells, or left one out without need."""
+    found: list[Finding] = []
+    known = manifest.study_record(design)["sha256"]
+    for name, folder in layout.RUN_FOLDERS.items():
+        run = records.run_of(read, name)
+        if run is None or run.manifest["study"]["sha256"] != known:
+            continue
+        where = f"{folder}/{layout.MANIFEST}"
+        found += crosscheck.check_study(run.manifest, design, where)
+        if root is not None:
+            rests_on = records.document(read, records.digests_path(name))
+            seen = rests_on["before"]["inputs"] if rests_on else {}
+            found += _check_left_out(run, seen, root, design, where)
+    return found
+
+
+def _check_left_out(
+    run: records.Run, seen: Mapping[str, str | None], root: Path, design: StudyDesign, where: str
+) -> Iterator[Finding]:
+    """Yield each cell said to lack its input, or to have one in breach, of which neither is so."""
+    cells = matrix.cells(design)
+    for skip in run.skips["skipped_jobs"]:
+        path, reason = left_out.input_of(run.manifest, skip), skip["reason"]
+        place = root / path
+        if not place.is_file() or key_of(skip) not in cells:
+            continue
+        if crosscheck.MISSING in reason:
+            yield left_out.about(where, skip, f"{path} absent", f"{path} among the inputs")
+        elif reason.startswith(crosscheck.BREACH):
+            data = place.read_bytes()
+            reading = npz.read_file(io.BytesIO(data), shown_as=path)
+            broken = rules.errors(gates.check_input(key_of(skip), reading, design))
+            if seen.get(path) == canonical.sha256(data) and not broken:
+                yield left_out.about(where, skip, f"{path} to be in breach", "it keeps DATA-001")
 
 
 def _measured(job: _Job, seen: _Seen) -> Iterator[Finding]:

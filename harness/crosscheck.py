@@ -35,7 +35,7 @@ def check(
     run = [key_of(job) for job in manifest["jobs"]]
     left = [key_of(skip) for skip in skips["skipped_jobs"]]
     return (
-        *_check_study(manifest, design, where),
+        *check_study(manifest, design, where),
         *_check_totals(manifest, skips, where),
         *_check_cells(run, left, manifest["study"], where),
         *_check_order(run, manifest["study"], where),
@@ -57,7 +57,8 @@ def cells_of(study: Record) -> tuple[CellKey, ...]:
     )
 
 
-def _check_study(manifest: Record, design: StudyDesign | None, where: str) -> Iterator[Finding]:
+def check_study(manifest: Record, design: StudyDesign | None, where: str) -> Iterator[Finding]:
+    """Yield where a manifest tells of another study than the one given, in any of its axes."""
     if design is not None and manifest["study"] != manifests.study_record(design):
         yield finding(
             "manifest.study",
@@ -182,6 +183,13 @@ def seconds_between(start: str, end: str) -> float:
     return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
 
 
+def is_within(inner: tuple[str, str], outer: tuple[str, str]) -> bool:
+    """Tell whether one span of time lies within another, both as (start, end)."""
+    early_s = seconds_between(outer[0], inner[0])
+    late_s = seconds_between(inner[1], outer[1])
+    return min(early_s, late_s) >= -CLOCK_SLACK_S
+
+
 def _about(rule: str, where: str, key: CellKey, expected: str, found: str) -> Finding:
     return finding(rule, where=where, pointer=f"/jobs ({key})", expected=expected, found=found)
 
@@ -266,21 +274,36 @@ def _check_paths(manifest: Record, where: str) -> list[Finding]:
                         found=job[name],
                     )
                 )
-    return found
+    logs = {key_of(job): job["log_path"] for job in manifest["jobs"]}
+    return found + [
+        finding(
+            "manifest.path",
+            where=where,
+            pointer=f"/execution_results/{index}/log_path",
+            expected=logs[key_of(result)],
+            found=result["log_path"],
+        )
+        for index, result in enumerate(manifest["execution_results"])
+        if result["log_path"] != logs.get(key_of(result), result["log_path"])
+    ]
 
 
 def _places(job: Record, phases: Mapping[str, str], artifact_root: str) -> dict[str, str]:
     """Return where input, outputs and log of a job lie; of a view's phase, C where unknown."""
     key = key_of(job)
     home = (PurePath(artifact_root) / layout.job_directory(key)).as_posix()
-    phase_d = phases.get(key.view) == "D"
     return {
-        "input_npz": layout.phase_d_input(key.dose_photons, key.view, key.split)
-        if phase_d
-        else layout.phase_c_input(key.dose_photons, key.split),
+        "input_npz": input_npz(key, phases),
         "output_dir": home,
         "log_path": f"{home}/{layout.CHILD_LOG}",
     }
+
+
+def input_npz(key: CellKey, phases: Mapping[str, str]) -> str:
+    """Return where a cell's input lies under its root; of a view's phase, C where unknown."""
+    if phases.get(key.view) == "D":
+        return layout.phase_d_input(key.dose_photons, key.view, key.split)
+    return layout.phase_c_input(key.dose_photons, key.split)
 
 
 def _check_plan(manifest: Record, where: str) -> list[Finding]:

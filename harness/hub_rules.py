@@ -31,6 +31,19 @@ RULES: dict[str, Rule] = {
     "hub.time": Rule(
         "a stage begins after its hub was made and after the stage before it", "get the hub again"
     ),
+    "hub.within": Rule(
+        "jobs ran within their command, it and the manifest within the stage", "get the hub again"
+    ),
+    "hub.study": Rule(
+        "a run keeps the study file that was hashed, and is of that study", "get the hub again"
+    ),
+    "hub.asked": Rule(
+        "a run's command, filters and settings follow from its options and its study",
+        "do not trust this hub; run the stage again",
+    ),
+    "hub.versions": Rule(
+        "a job ran with the versions of its stage, by POLICY-001", "do not trust this hub"
+    ),
     "hub.uncommitted": Rule(
         "a stage in a tree with uncommitted changes has their diff", "get the hub again"
     ),

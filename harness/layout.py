@@ -28,6 +28,7 @@ ENVELOPES = {PROVENANCE: "provenance.dsse.json", TEST_RESULT: "test-result.dsse.
 ATTACHED = (*ENVELOPES, *ENVELOPES.values())
 DOCUMENTS_DIFF = "docs/documents.diff"
 GUIDE_COPY = "TESTING_GUIDE.md"
+STUDY_COPY = "study.toml"
 CHILD_LOG = "ptychi.log"
 JOB_LOG = "run.log"
 RECIPE = "recipe.json"

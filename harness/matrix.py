@@ -112,12 +112,20 @@ def plan(
             phase = design.view(key.view).phase
             root = roots.phase_c if phase == "C" else roots.phase_d
             inside = PurePath(job.input_npz).relative_to(root).as_posix()
-            reasons = (f"phase {phase} input is missing: {inside}",)
+            reasons = (missing_reason(phase, inside),)
         if reasons:
             skipped.append(Skip(key, reasons))
         else:
             jobs.append(job)
     return Plan(cells(design), tuple(jobs), tuple(skipped), tuple(missing))
+
+
+def missing_reason(phase: str, inside: str) -> str:
+    """Return why a cell is skipped whose input is not there.
+
+    inside: the input's place under the root of its phase.
+    """
+    return f"phase {phase} input is missing: {inside}"
 
 
 def make_job(

@@ -14,6 +14,7 @@ HALF_OBJECTS = ("object_half_a", "object_half_b")
 # The module that reconstructs, and the packages that it cannot do without (POLICY-001).
 CHILD = "harness.jobs.ptychi_lsqml"
 CHILD_NEEDS = ("torch", "ptychi")
+OLDEST_TORCH = (2, 2)
 
 
 @dataclass(frozen=True, slots=True, order=True)

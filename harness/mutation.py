@@ -29,6 +29,7 @@ TESTS = (
     "tests/unit/test_contract.py",
     "tests/unit/test_verify_run.py",
     "tests/unit/test_verify_jobs.py",
+    "tests/unit/test_run_forged.py",
     "tests/unit/test_verify_records.py",
     "tests/unit/test_verify_stages.py",
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from harness import canonical, layout, leaves, records
 from harness.manifest import PLANNED_FACTS
+from harness.matrix import misses
 from harness.model import CellKey, Finding
 from harness.records import Read
 from harness.rules import finding
@@ -38,7 +39,8 @@ def deviations(
 ) -> tuple[Finding, ...]:
     """Return each way in which a run's manifest is not covered by a plan.
 
-    planned, document: manifests.  A run may do less than was planned, never anything else.
+    planned, document: manifests.  A run may be asked for less than was planned; it never does
+    anything else.
     where: the plan, as the reader knows it.
     """
     return (*_settings(planned, document, where), *_jobs(planned, document, where))
@@ -70,6 +72,9 @@ def _settings(
     """Yield each fact of the whole run that differs, by itself."""
     if planned["initiative"] != document["initiative"]:
         yield _found(where, "/initiative", planned["initiative"], document["initiative"])
+    one, other = (each["study"]["sha256"] for each in (planned, document))
+    if one != other:
+        yield _found(where, "/study/sha256", one, other)
     one, other = (dict(leaves.of(each["settings"])) for each in (planned, document))
     for pointer in sorted({*one, *other}):
         if one.get(pointer) != other.get(pointer):
@@ -79,6 +84,10 @@ def _settings(
 
 def _jobs(planned: Mapping[str, Any], document: Mapping[str, Any], where: str) -> Iterable[Finding]:
     known = {_key(job): job for job in planned["jobs"]}
+    ran = {_key(job) for job in document["jobs"]}
+    for key, job in known.items():
+        if key not in ran and not misses(key, job["gridsize"], document["filters"]):
+            yield _found(where, f"/jobs ({key})", "a job of the run", "asked for and not run")
     for job in document["jobs"]:
         key = _key(job)
         if key not in known:

@@ -55,7 +55,11 @@ def stages(read: Read) -> list[tuple[str, Mapping[str, Any]]]:
 
 def run_of(read: Read, stage: str) -> Run | None:
     """Return the documents of a dry run, real run or reproduction; None where either is absent."""
-    folder = layout.RUN_FOLDERS[stage]
+    return run_in(read, layout.RUN_FOLDERS[stage])
+
+
+def run_in(read: Read, folder: str) -> Run | None:
+    """Return the two documents of a run that lie in a folder; None where either is absent."""
     manifest = document(read, f"{folder}/{layout.MANIFEST}")
     skips = document(read, f"{folder}/{layout.SKIP_SUMMARY}")
     return None if manifest is None or skips is None else Run(manifest, skips)

@@ -86,11 +86,22 @@ def errors(found: Iterable[Finding]) -> tuple[Finding, ...]:
 
 def as_text(found: Finding) -> str:
     """Return one finding as the line that a person reads."""
+    return f"{fact(found)} {remedy(found)}"
+
+
+def fact(found: Finding) -> str:
+    """Return one finding as text, without what to do."""
     place = f"{found.where}: {found.pointer}" if found.pointer else found.where
-    return f"{found.severity} [{found.rule}] {place}: {wording(found)}"
+    said = f"expected {found.expected}, found {found.found}."
+    return f"{found.severity} [{found.rule}] {place}: {said}"
+
+
+def remedy(found: Finding) -> str:
+    """Return what to do about a finding, as a sentence."""
+    words = RULES[found.rule].remedy
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def wording(found: Finding) -> str:
     """Return what was expected, what was found and what to do, as one sentence or two."""
-    remedy = RULES[found.rule].remedy
-    return f"expected {found.expected}, found {found.found}. {remedy[:1].upper()}{remedy[1:]}."
+    return f"expected {found.expected}, found {found.found}. {remedy(found)}"

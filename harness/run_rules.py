@@ -20,6 +20,10 @@ RULES: dict[str, Rule] = {
     "manifest.study": Rule("a manifest tells its study as it is", "make the manifest again"),
     "manifest.filter": Rule("only cells that were asked for run", "make the manifest again"),
     "manifest.reason": Rule("a skip says all its reasons", "make the manifest again"),
+    "manifest.left-out": Rule(
+        "a cell is left out for a reason that gates, inputs and command bear out",
+        "run the stage again in a new hub, or give the inputs that the run had",
+    ),
     "manifest.missing": Rule("a missing job is a skip", "make the manifest again"),
     "manifest.rate": Rule("accepted and rejected give the rate", "make the manifest again"),
     "manifest.elapsed": Rule("start and end give the time spent", "run the job again"),

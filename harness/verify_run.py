@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
+from pathlib import PurePosixPath
 from typing import Any
 
 from harness import (
+    asked,
     canonical,
     crosscheck,
     joblog,
     judge,
     layout,
+    left_out,
     manifest,
     recipe,
     reconcile,
     records,
     schemas,
+    spans,
+    study_copy,
     wording,
 )
-from harness.model import CellKey, Finding
+from harness.model import CHILD, OLDEST_TORCH, CellKey, Finding
 from harness.records import Read
 from harness.rules import finding
 
 Schema = Callable[[str], Mapping[str, Any]]
 
+# What follows the interpreter in a job's command.
+PROGRAM = ("-u", "-m", CHILD)
 # Where the child's command says what the settings say.
 OPTIONS = {
     "--recipe-sha256": "recipe_sha256",
@@ -36,11 +45,13 @@ OPTIONS = {
 PATHS = {"--input-npz": "input_npz", "--output-dir": "output_dir", "--recipe": "recipe"}
 # Where an attestation says what a job's result takes over from it.
 ATTESTED_AT = {"final_loss": "/loss/last", "device": "/device"}
-CLOCK_SLACK_S = 2.0
+OF_A_STAGE = (layout.STAGE_RECORD, layout.GUIDE_COPY, layout.STUDY_COPY, *layout.ATTACHED)
+# The versions that an attestation says as well as its stage.
+VERSIONS = ("python", "numpy", "torch", "ptychi", "matplotlib")
 # A stage's own log is there even where an interrupt left no command on record.
 OWN_FILES = {
-    "dry-run": (layout.DRY_RUN_LOG, layout.STAGE_RECORD, layout.GUIDE_COPY, *layout.ATTACHED),
-    "real-run": (layout.REAL_RUN_LOG, layout.STAGE_RECORD, layout.GUIDE_COPY, *layout.ATTACHED),
+    "dry-run": (layout.DRY_RUN_LOG, *OF_A_STAGE),
+    "real-run": (layout.REAL_RUN_LOG, *OF_A_STAGE),
     layout.REPRODUCE: (layout.REPRODUCTION,),
 }
 
@@ -66,28 +77,38 @@ def check(
         return []
     folder = layout.RUN_FOLDERS[record["stage"]]
     where = f"{folder}/{layout.MANIFEST}"
-    found = list(crosscheck.check(run.manifest, run.skips, None, where=where))
-    found += _check_agreement(record, run.manifest, read, where)
     made = any(command["name"] == "plan" for command in record["commands"])
-    if made:
-        found += _check_plan(read)
+    found = _check_documents(record, run, read, schema, planned=made)
+    found += _check_agreement(record, run.manifest, read, where)
+    found += spans.check(record, run.manifest, where=where)
     found += _check_files(folder, record, run.manifest, digests, planned=made)
     for job in run.manifest["jobs"]:
         found += _check_argv(job, run.manifest["settings"], where)
     for job, result in zip(run.manifest["jobs"], run.manifest["execution_results"], strict=False):
         if result["status"] in (manifest.SUCCEEDED, manifest.FAILED):
-            found += _check_job(job, result, run.manifest["settings"], read, digests, schema)
+            settings, versions = run.manifest["settings"], record["versions"]
+            found += _check_job(job, result, settings, versions, read, digests, schema)
     return found
 
 
-def _check_plan(read: Read) -> tuple[Finding, ...]:
-    """Return what is wrong with the plan that a real run made for itself."""
-    plan, skips = (
-        records.document(read, f"{layout.PLAN}/{file}")
-        for file in (layout.MANIFEST, layout.SKIP_SUMMARY)
-    )
-    where = f"{layout.PLAN}/{layout.MANIFEST}"
-    return crosscheck.check(plan, skips, None, where=where) if plan and skips else ()
+def _check_documents(
+    record: Mapping[str, Any], run: records.Run, read: Read, schema: Schema, *, planned: bool
+) -> list[Finding]:
+    """Return where a run's documents, and those of its own plan, do not follow from its study."""
+    of_a_stage = record["stage"] in layout.RUN_STAGES
+    design, bad = study_copy.design_in(record, read, schema) if of_a_stage else (None, ())
+    found = [*bad, *(asked.check_commands(record, run.manifest) if of_a_stage else ())]
+    rests_on = records.document(read, records.digests_path(record["stage"]))
+    pairs = [(layout.RUN_FOLDERS[record["stage"]], run)]
+    if planned and (own := records.run_in(read, layout.PLAN)):
+        pairs.append((layout.PLAN, own))
+    for folder, pair in pairs:
+        where = f"{folder}/{layout.MANIFEST}"
+        found += crosscheck.check(pair.manifest, pair.skips, design, where=where)
+        found += left_out.check(record, pair.manifest, pair.skips, rests_on, where=where)
+        if design is not None:
+            found += asked.check(record, pair.manifest, design, read, where=where)
+    return found
 
 
 def _check_agreement(
@@ -146,13 +167,18 @@ def _check_files(
 def _check_argv(
     job: Mapping[str, Any], settings: Mapping[str, Any], where: str
 ) -> Iterator[Finding]:
-    """Yield where a job's command asks for something else than settings and job say."""
+    """Yield where a job's command is of another child, or asks for something else than is said."""
+    program, options = job["argv"][: len(PROGRAM) + 1], job["argv"][len(PROGRAM) + 1 :: 2]
+    if tuple(program[1:]) != PROGRAM or not PurePosixPath(program[0]).name.startswith("python"):
+        yield _argv(job, where, f"python {' '.join(PROGRAM)}", " ".join(program))
+    if more := list((Counter(options) - Counter([*OPTIONS, *PATHS])).elements()):
+        yield _argv(job, where, "options of the child, each once", " ".join(more))
     given = dict(pairwise(job["argv"]))
     said = {option: f"{option} {given.get(option, 'nothing')}" for option in (*OPTIONS, *PATHS)}
-    asked = {**settings, "recipe_sha256": recipe.digest(settings["recipe"])}
+    wanted = {**settings, "recipe_sha256": recipe.digest(settings["recipe"])}
     for option, name in OPTIONS.items():
-        if given.get(option) != str(asked[name]):
-            yield _argv(job, where, f"{option} {asked[name]}", said[option])
+        if given.get(option) != str(wanted[name]):
+            yield _argv(job, where, f"{option} {wanted[name]}", said[option])
     places = {**job, "recipe": _recipe_path(job)}
     for option, name in PATHS.items():
         if not given.get(option, "").endswith(places[name]):
@@ -172,6 +198,7 @@ def _check_job(
     job: Mapping[str, Any],
     result: Mapping[str, Any],
     settings: Mapping[str, Any],
+    versions: Mapping[str, Any],
     read: Read,
     digests: Mapping[str, str],
     schema: Schema,
@@ -188,6 +215,7 @@ def _check_job(
         if attestation is not None:
             found += _check_telemetry(result, attestation, path)
             found += _check_when_and_what(result, attestation, path)
+            found += _check_versions(attestation["versions"], versions, path)
     return found
 
 
@@ -261,8 +289,8 @@ def _check_attested(
         for name, digest in digests.items()
         if name.startswith(folder)
     }
-    asked = {**settings, "input_sha256": job["input_sha256"], "input_npz": job["input_npz"]}
-    return reconcile.compare(asked, attestation, outputs, where=path)
+    wanted = {**settings, "input_sha256": job["input_sha256"], "input_npz": job["input_npz"]}
+    return reconcile.compare(wanted, attestation, outputs, where=path)
 
 
 def _check_telemetry(
@@ -280,18 +308,12 @@ def _check_telemetry(
             )
 
 
-def _lies_within(attestation: Mapping[str, Any], started_at: str, finished_at: str) -> bool:
-    early_s = crosscheck.seconds_between(started_at, attestation["started_at"])
-    late_s = crosscheck.seconds_between(attestation["finished_at"], finished_at)
-    return min(early_s, late_s) >= -CLOCK_SLACK_S
-
-
 def _check_when_and_what(
     result: Mapping[str, Any], attestation: Mapping[str, Any], path: str
 ) -> Iterator[Finding]:
     """Yield where an attestation tells of another time or of another number of frames."""
-    ran = (result["started_at"], result["finished_at"])
-    if None in ran or not _lies_within(attestation, *ran):
+    ran = spans.span(result)
+    if None in ran or not crosscheck.is_within(spans.span(attestation), ran):
         yield finding(
             "hub.telemetry",
             where=path,
@@ -307,3 +329,21 @@ def _check_when_and_what(
             expected=str(result["n_accepted"]),
             found=str(attestation["input"]["frames"]),
         )
+
+
+def _check_versions(
+    attested: Mapping[str, Any], stated: Mapping[str, Any], path: str
+) -> Iterator[Finding]:
+    """Yield each version that a job attests and its stage does not, or that POLICY-001 refuses."""
+    for name in VERSIONS:
+        if attested[name] != stated.get(name):
+            yield _version(path, name, wording.said(stated.get(name)), attested[name])
+    torch = re.match(r"([0-9]{1,4})\.([0-9]{1,4})", attested["torch"])
+    if torch is None or tuple(map(int, torch.groups())) < OLDEST_TORCH:
+        oldest = ".".join(map(str, OLDEST_TORCH))
+        yield _version(path, "torch", f"{oldest} or newer (POLICY-001)", attested["torch"])
+
+
+def _version(path: str, name: str, expected: str, found: str) -> Finding:
+    pointer = f"/versions/{name}"
+    return finding("hub.versions", where=path, pointer=pointer, expected=expected, found=found)

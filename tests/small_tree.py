@@ -6,6 +6,7 @@ Its child is `tests/children/child.py`; what it shall do beyond its job stands i
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -31,9 +32,16 @@ from harness import (
 from harness.collection import Collection
 
 REPOSITORY = Path(__file__).parents[1]
+ATTESTED = REPOSITORY / "tests/examples/valid/attestation/succeeded.json"
 INITIATIVE = "STUDY-SYNTH-FLY64-DOSE-OVERLAP-001"
 # What the real child imports and the child that stands in for it does not.
 CHILD_NEEDS = '("torch", "ptychi")'
+# What the child that stands in attests where they are not installed.
+STANDS_IN = {
+    name: version
+    for name, version in json.loads(ATTESTED.read_bytes())["versions"].items()
+    if name in ("torch", "ptychi", "matplotlib")
+}
 STUDY = Path("plans", "active", INITIATIVE, "study.toml")
 CHILD_WORDS = "TEST_CHILD_WORDS"
 NAMES = ("test_mapped", "test_ptychi_log_has_a_suffix", "test_another")
@@ -169,6 +177,10 @@ def make(root: Path, inputs: Path) -> Path:
     (root / "harness" / "jobs" / "__init__.py").write_text("")
     model = root / "harness" / "model.py"
     model.write_text(model.read_text().replace(f"CHILD_NEEDS = {CHILD_NEEDS}", "CHILD_NEEDS = ()"))
+    surroundings = root / "harness" / "provenance.py"
+    text = surroundings.read_text()
+    stands_in = f"found[package] = {STANDS_IN}.get(package)"
+    surroundings.write_text(text.replace("found[package] = None", stands_in))
     study = (REPOSITORY / STUDY).read_text()
     module = "tests/study/test_dose_overlap_reconstruction.py"
     study = study.replace(f"{module}::test_cli_executes_selected_jobs", f"{module}::test_mapped")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from harness import terminal
 from harness.errors import EXIT_FAILED, EXIT_OK, InputInvalid
 from harness.jobs import arguments
+from harness.model import OLDEST_TORCH
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from harness.jobs.arguments import Request
     from harness.jobs.attest import Run
     from harness.jobs.work import Work
-
-OLDEST_TORCH = (2, 2)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -108,6 +108,7 @@ def run_stage(request: StageRequest, step: Step) -> int:
         started, clock = provenance.iso_now(), time.monotonic()
         watch = Watch(request.repository, request.study_path)
         _keep_guide(request, folder)
+        _keep_study(request, folder)
         base_sha256 = files.sha256_or_none(request.base_npz) if request.base_npz else None
         roots = _roots(request, folder, base_sha256)
         transcript = Transcript(request.hub)
@@ -127,6 +128,12 @@ def _keep_guide(request: StageRequest, folder: Path) -> None:
     path = request.repository / layout.AUTHORITATIVE_COMMANDS
     if path.is_file():
         files.write_new(folder / layout.GUIDE_COPY, path.read_bytes())
+
+
+def _keep_study(request: StageRequest, folder: Path) -> None:
+    """Keep the study file of a run: what the run's records say of the study is held to it."""
+    if request.stage in layout.RUN_STAGES and request.study_path.is_file():
+        files.write_new(folder / layout.STUDY_COPY, request.study_path.read_bytes())
 
 
 def _carry_out(stage: Stage, step: Step) -> None:

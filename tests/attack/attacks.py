@@ -7,7 +7,6 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,18 +14,10 @@ import numpy as np
 
 from harness import arrays, layout, records, resources, schemas
 from harness.verify import JSON_SCHEMAS
-from tests.attack.hubs import Attack, Hub
+from tests.attack import run_forgeries
+from tests.attack.hubs import Attack, Case, Hub
 
 VALUE = "a value of a record changed to another valid one"
-
-
-@dataclass(frozen=True)
-class Case:
-    """One attack: its kind, the files that it touches, what it does."""
-
-    kind: str
-    touched: tuple[str, ...]
-    attack: Attack
 
 
 # Files
@@ -209,7 +200,12 @@ def forgeries(sound: Hub) -> Iterator[Case]:
     yield Case("a log replaced by another", (green,), _text(green, b"1 passed in 0.01s\n"))
     yield Case("a failure left out of a log", (f"{first}/{layout.CHILD_LOG}",), _quiet(first))
     yield Case("a job dropped, totals adjusted", (listed,), _without_job(listed, skips, first))
-    yield Case("a job dropped with its skip added", (listed,), _skipped(listed, skips, first))
+    yield Case(
+        "a job dropped with its skip added",
+        (listed,),
+        run_forgeries.skipped_for(listed, skips, first, "not requested"),
+    )
+    yield from run_forgeries.on_runs(sound, listed, skips)
     yield Case("pass said over a failing report", (report,), _failing(report))
     yield Case("stages in another order", ("green/stage.json",), _earlier("green/stage.json"))
     yield Case("a job that ended before it began", (result,), _times(result))
@@ -275,44 +271,9 @@ def _without_job(listed: str, skips: str, job: str) -> Attack:
                 total_jobs=document["total_jobs"] - 1, selected_count=document["selected_count"] - 1
             ),
         )
-        _remove(hub, job)
+        run_forgeries.remove(hub, job)
 
     return attack
-
-
-def _skipped(listed: str, skips: str, job: str) -> Attack:
-    """Say of a job that it was never asked for, and take its files away."""
-
-    def attack(hub: Hub) -> None:
-        dose, view, split = job.split("/")[-3:]
-        key = {"dose": int(dose.removeprefix("dose_")), "view": view, "split": split}
-
-        def drop(document: Any) -> None:
-            document["jobs"] = [each for each in document["jobs"] if each["output_dir"] != job]
-            document["execution_results"] = [
-                each
-                for each in document["execution_results"]
-                if not each["log_path"].startswith(job)
-            ]
-            document["filtered_jobs"] -= 1
-
-        def add(document: Any) -> None:
-            document["skipped_jobs"].append(
-                {**key, "reason": "not requested", "reasons": ["not requested"]}
-            )
-            document["skipped_count"] += 1
-            document["selected_count"] -= 1
-
-        hub.edit(listed, drop)
-        hub.edit(skips, add)
-        _remove(hub, job)
-
-    return attack
-
-
-def _remove(hub: Hub, folder: str) -> None:
-    for path in [path for path in hub.files if path.startswith(f"{folder}/")]:
-        del hub.files[path]
 
 
 def _failing(report: str) -> Attack:

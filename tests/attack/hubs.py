@@ -39,6 +39,15 @@ NO_INPUTS = audit.Inputs()
 Attack = Callable[["Hub"], None]
 
 
+@dataclass(frozen=True)
+class Case:
+    """One attack: its kind, the files that it touches, what it does."""
+
+    kind: str
+    touched: tuple[str, ...]
+    attack: Attack
+
+
 @dataclass
 class Hub:
     """Every file of a hub by path, and the paths that are links."""

@@ -59,6 +59,13 @@ def test_the_hub_alone_shows_most_of_what_was_mended(outcomes):
         "a fault that survived said to be killed",
         "the tests of RED are not those of GREEN",
         "uncommitted changes denied",
+        "the study shrunk by a dose",
+        "a job dropped as in breach",
+        "a job dropped as missing",
+        "jobs of another program",
+        "a command that asks for more epochs",
+        "a job by an older torch",
+        "a run before its stage",
     } <= shown
 
 

@@ -9,12 +9,15 @@ result.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import io
 import json
+import platform
 import sys
 import time
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +74,15 @@ def digest(document: dict) -> str:
 
 def losses_of(options: argparse.Namespace) -> list[float]:
     return [1.0 / (epoch + 1) for epoch in range(options.asked["num_epochs"])]
+
+
+def installed() -> dict[str, str]:
+    """Return the versions of what is here; the rest is as `tests.small_tree` has it."""
+    found = {"python": platform.python_version()}
+    for name in ("numpy", "torch", "ptychi", "matplotlib"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def misfit_of(path: Path) -> float | None:
@@ -131,6 +143,7 @@ def attestation(options: argparse.Namespace, outputs: list[dict]) -> dict:
         "nrmse_per_epoch": errors,
     }
     document["truth"]["region_px"] = {"rows": [1, SIDE_PX], "columns": [0, SIDE_PX]}
+    document["versions"] |= installed()
     document |= {
         "algorithm": options.asked["algorithm"],
         "epochs_run": options.asked["num_epochs"],

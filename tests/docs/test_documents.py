@@ -166,6 +166,7 @@ def test_every_file_of_a_hub_has_its_row():
         layout.BLOCKER,
         layout.DOCUMENTS_DIFF,
         layout.GUIDE_COPY,
+        layout.STUDY_COPY,
         layout.CHILD_LOG,
         layout.JOB_LOG,
     )

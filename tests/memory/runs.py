@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+import re
+import tomllib
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
@@ -11,6 +13,7 @@ from typing import Any
 
 from harness import (
     canonical,
+    design,
     execution,
     gates,
     joblog,
@@ -19,9 +22,8 @@ from harness import (
     matrix,
     recipe,
     resources,
-    studyfile,
 )
-from harness.design import StudyDesign, View
+from harness.design import StudyDesign
 from harness.manifest import SUCCEEDED, key_of
 from harness.model import Gate, ReconstructionSettings
 from tests.attack.hubs import Hub
@@ -50,10 +52,31 @@ def at(stage: str, second: float) -> str:
     return moment.isoformat(timespec="milliseconds")
 
 
+VIEWS = """[[views]]
+name = "whole"
+phase = "C"
+gridsize = 2
+
+[[views]]
+name = "thin"
+phase = "D"
+gridsize = 1
+overlap_fraction = 0.5
+
+"""
+
+
+@functools.cache
+def study_text() -> bytes:
+    """Return the default study file with fewer cells."""
+    text = resources.DEFAULT_STUDY.read_text(encoding="utf-8")
+    text = re.sub(r"doses_photons = .*", "doses_photons = [10, 200]", text)
+    return re.sub(r"(?s)\[\[views\]\].*(?=\[seeds\])", VIEWS, text).encode()
+
+
 @functools.cache
 def study() -> StudyDesign:
-    views = (View("whole", "C", 2), View("thin", "D", 1, 0.5))
-    return replace(studyfile.load(), doses_photons=(10, 200), splits=("train", "test"), views=views)
+    return design.from_mapping(tomllib.loads(study_text().decode()))
 
 
 INITIATIVE = study().initiative
@@ -74,9 +97,12 @@ def filters(stage: str) -> dict[str, tuple[str, ...]]:
 
 
 def options(stage: str) -> list[str]:
-    """Return the words by which the caller chose the cells of a stage."""
-    chosen = FILTERS.get(stage, {}).items()
-    return [word for name, values in chosen for v in values for word in (f"--{name}", v)]
+    """Return the words by which the caller chose the cells of a stage, and how they are run."""
+    asked = settings()
+    chosen = [(name, v) for name, values in FILTERS.get(stage, {}).items() for v in values]
+    chosen += [("recipe", asked.recipe["name"]), ("seed", asked.seed), ("device", asked.device)]
+    chosen += [(name.replace("_", "-"), asked.recipe[name]) for name in asked.recipe["overridden"]]
+    return [word for name, value in chosen for word in (f"--{name}", str(value))]
 
 
 def roots(folder: str) -> matrix.Roots:

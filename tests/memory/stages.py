@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from harness import canonical, drift, guide, judge, layout, plan, records
@@ -31,9 +32,9 @@ def _commands(hub: Hub, stage: str, *, own_plan: bool) -> list[dict[str, Any]]:
             _tests(hub, "suite", [*head, module, "-k", tests["suite_keyword"], "-vv"], suite),
         ]
     log = {"dry-run": layout.DRY_RUN_LOG, "real-run": layout.REAL_RUN_LOG}[stage]
-    found = [_command(hub, "reconstruction", _argv(stage, folder), f"{folder}/{log}")]
+    found = [_command(hub, stage, "reconstruction", _argv(stage, folder), f"{folder}/{log}")]
     if own_plan:
-        found.insert(0, _command(hub, "plan", _argv(stage, layout.PLAN), f"{folder}/{log}"))
+        found.insert(0, _command(hub, stage, "plan", _argv(stage, layout.PLAN), f"{folder}/{log}"))
     return found
 
 
@@ -48,13 +49,17 @@ def _tests(hub: Hub, name: str, argv: list[str], test: str) -> dict[str, Any]:
     reports = {"collection": f"green/{name}.collection.json", "junit": f"green/{name}.junit.xml"}
     hub.files[reports["junit"]] = f"<testsuites>{suite}</testsuites>".encode()
     hub.files[reports["collection"]] = canonical.to_bytes(collected)
-    return {**_command(hub, name, argv, f"green/{name}.log"), "reports": reports}
+    return {**_command(hub, "green", name, argv, f"green/{name}.log"), "reports": reports}
 
 
-def _command(hub: Hub, name: str, argv: Sequence[str], log_path: str) -> dict[str, Any]:
+def _command(hub: Hub, stage: str, name: str, argv: Sequence[str], log_path: str) -> dict[str, Any]:
     hub.files.setdefault(log_path, f"what {log_path} says\n".encode())
+    second = 0.5 if name == "plan" else 1
     return {
         **runs.example("stage/dry-run")["commands"][0],
+        "started_at": runs.at(stage, second),
+        "finished_at": runs.at(stage, 29),
+        "elapsed_s": 29.0 - second,
         "name": name,
         "argv": list(argv),
         "log_path": log_path,
@@ -78,8 +83,11 @@ def guide_text() -> bytes:
 
 def rests_on(jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     code = {"harness/layout.py": "1" * 64, guide.GUIDE: canonical.sha256(guide_text())}
+    recipe = runs.settings().recipe
+    code[f"recipes/{recipe['name']}.toml"] = recipe["source_sha256"]
+    study = {layout.DEFAULT_STUDY: canonical.sha256(runs.study_text())}
     inputs = {drift.input_key(job): job["input_sha256"] for job in jobs}
-    groups = {"code": code, "study": {}, "inputs": inputs}
+    groups = {"code": code, "study": study, "inputs": inputs}
     return drift.record(groups, groups)
 
 
@@ -97,6 +105,8 @@ def put(hub: Hub, stage: str, run: tuple[dict[str, Any], dict[str, Any]]) -> Non
     """Put down a stage's record, and what it rests on."""
     folder, document = layout.STAGE_DIRECTORIES[stage], run[0]
     hub.files[f"{folder}/{layout.GUIDE_COPY}"] = guide_text()
+    if stage in layout.RUN_STAGES:
+        hub.files[f"{folder}/{layout.STUDY_COPY}"] = runs.study_text()
     hashed = rests_on(document["jobs"] if stage in layout.RUN_STAGES else ())
     hub.files[f"{folder}/{layout.DIGESTS}"] = canonical.to_bytes(hashed)
     earlier = records.stages(hub.read)
@@ -116,7 +126,10 @@ def put(hub: Hub, stage: str, run: tuple[dict[str, Any], dict[str, Any]]) -> Non
         "filters": {name: list(values) for name, values in runs.filters(stage).items()},
         "study_sha256": document["study"]["sha256"],
         "options": runs.options(stage),
+        "tests": asdict(runs.study().tests),
     }
+    if stage == "real-run":
+        record["versions"] |= runs.example("reproduction/identical")["versions"]
     if stage == "real-run":
         path = plan.place(hub.read, record["started_at"])
         record["plan"] = plan.cite(path, hub.files[path])

@@ -201,6 +201,8 @@ def test_a_job_may_not_leave_the_hub_with_the_artifact_root(pair, root):
     for job in pair[0]["jobs"]:
         for name in ("output_dir", "log_path"):
             job[name] = job[name].replace("cli/", f"{root}/")
+    for result in pair[0]["execution_results"]:
+        result["log_path"] = result["log_path"].replace("cli/", f"{root}/")
     places = [item[1] for item in told(pair) if item[0] == "manifest.path"]
     assert places == [f"/jobs/{i}/{name}" for i in (0, 1) for name in ("output_dir", "log_path")]
 

@@ -62,12 +62,14 @@ def deviations(planned, change):
     ("change", "pointers"),
     [
         (lambda d: None, []),
-        (lambda d: d["jobs"].pop(), []),
+        (lambda d: d["jobs"].pop(), ["/jobs (dose_1000/dense/test)"]),
+        (lambda d: (d["jobs"].pop(), d["jobs"].pop(1), d["filters"].update(view=["baseline"])), []),
         (
             lambda d: d["settings"]["recipe"].update(num_epochs=9),
             ["/settings/recipe/num_epochs"],
         ),
         (lambda d: d.update(initiative="OTHER"), ["/initiative"]),
+        (lambda d: d["study"].update(sha256="0" * 64), ["/study/sha256"]),
         (
             lambda d: d["jobs"][0].update(input_sha256="0" * 64),
             ["/jobs (dose_1000/baseline/train)/input_sha256"],
@@ -76,7 +78,10 @@ def deviations(planned, change):
             lambda d: d["jobs"][0].update(gridsize=2),
             ["/jobs (dose_1000/baseline/train)/gridsize"],
         ),
-        (lambda d: d["jobs"][0].update(dose=7), ["/jobs (dose_7/baseline/train)"]),
+        (
+            lambda d: d["jobs"][0].update(dose=7),
+            ["/jobs (dose_1000/baseline/train)", "/jobs (dose_7/baseline/train)"],
+        ),
     ],
 )
 def test_a_run_may_do_less_than_its_plan_and_nothing_else(planned, change, pointers):
@@ -193,7 +198,8 @@ def test_another_plan_in_the_dry_run_is_found_though_every_digest_was_mended(
         cite_anew(hub_to_attack, DRY)
     mend(hub_to_attack, "dry-run")
     # The command that stands in the dry run's manifest still asks for what it did ask.
-    assert verified(hub_to_attack) == {("hub.verdict", "real_run/stage.json"), ("hub.argv", DRY)}
+    told = {("hub.argv", DRY), ("hub.asked", DRY)}
+    assert verified(hub_to_attack) == {("hub.verdict", "real_run/stage.json"), *told}
 
 
 @pytest.mark.parametrize("cited_anew", [False, True])
@@ -202,7 +208,7 @@ def test_another_plan_of_its_own_is_found_though_every_digest_was_mended(own_pla
     if cited_anew:
         cite_anew(own_plan, OWN)
     mend(own_plan, "real-run")
-    assert verified(own_plan) == {("hub.verdict", "real_run/stage.json")}
+    assert verified(own_plan) == {("hub.verdict", "real_run/stage.json"), ("hub.asked", OWN)}
 
 
 def test_a_run_that_passes_for_a_plan_and_a_file_beside_a_plan_are_found(own_plan):

@@ -262,5 +262,6 @@ def test_setting_and_job_are_read_as_they_stand(hub_in_memory):
         canonical.short(digest),
         plan["plan_sha256"],
     )
-    assert {item[3:] for item in found[1:]} == {("--seed 99", f"--seed {plan['settings']['seed']}")}
-    assert len(found) == 1 + len(runs.PLANNED)
+    assert found[1][:3] == ("hub.asked", DRY, "/settings/seed")
+    assert {item[3:] for item in found[2:]} == {("--seed 99", f"--seed {plan['settings']['seed']}")}
+    assert len(found) == 2 + len(runs.PLANNED)

@@ -1,0 +1,48 @@
+"""When a run, its commands and its jobs were: each within what it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness import records
+from harness.crosscheck import is_within
+from harness.model import Finding
+from harness.rules import finding
+
+RULE = "hub.within"
+
+Record = Mapping[str, Any]
+Span = tuple[str, str]
+
+
+def span(record: Record) -> Span:
+    """Return when something began and ended."""
+    return record["started_at"], record["finished_at"]
+
+
+def check(record: Record, document: Record, *, where: str) -> Iterator[Finding]:
+    """Yield what a run did outside its command, and its command and manifest outside the stage.
+
+    record: of a stage, or of a reproduction, which has no command.
+    """
+    whole, ran = span(record), span(record)
+    for index, command in enumerate(record["commands"]):
+        place = records.stage_path(record["stage"])
+        yield from _outside(place, f"/commands/{index}/started_at", span(command), whole)
+        if command["name"] == "reconstruction":
+            ran = span(command)
+    yield from _outside(
+        where, "/created_at", (document["created_at"], document["updated_at"]), whole
+    )
+    for index, result in enumerate(document["execution_results"]):
+        if None not in span(result):
+            yield from _outside(where, f"/execution_results/{index}/started_at", span(result), ran)
+
+
+def _outside(where: str, pointer: str, inner: Span, outer: Span) -> Iterator[Finding]:
+    if not is_within(inner, outer):
+        expected, found = (f"{start} to {end}" for start, end in (outer, inner))
+        yield finding(
+            RULE, where=where, pointer=pointer, expected=f"within {expected}", found=found
+        )
