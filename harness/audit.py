@@ -18,6 +18,7 @@ from typing import Any
 from harness import (
     canonical,
     gates,
+    guarded,
     hub,
     layout,
     manifest,
@@ -35,6 +36,7 @@ from harness import (
     verify,
 )
 from harness.design import StudyDesign
+from harness.errors import HarnessError
 from harness.manifest import key_of
 from harness.measured_again import TruthError
 from harness.misfit import Judgement
@@ -43,7 +45,7 @@ from harness.recompute import COMPARED, NOT_SEEN, RECOMPUTED, Account, Left
 from harness.seal import Entry
 
 # Findings after which the records cannot be used.
-UNREADABLE = ("hub.json", "hub.marker", "seal.missing")
+UNREADABLE = ("hub.json", "hub.marker", "seal.missing", "hub.unreadable")
 NO_INPUT = "its input is not at hand: give --inputs"
 OTHER_INPUT = "the input at hand is another file"
 OTHER_STUDY = "the study at hand is another: give --study"
@@ -116,13 +118,21 @@ def examine(entries: Sequence[Entry], read: records.Read, inputs: Inputs = Input
     found = verify.verify(entries, read, resources.schema)
     if any(item.rule.startswith("schema.") or item.rule in UNREADABLE for item in found):
         return Audit(len(entries), found, ())
+    try:
+        return _with_claims(entries, read, inputs, found)
+    except HarnessError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the bytes of a hub may be anything
+        return Audit(len(entries), (*found, guarded.broken("the claims", error)), ())
+
+
+def _with_claims(
+    entries: Sequence[Entry], read: records.Read, inputs: Inputs, found: tuple[Finding, ...]
+) -> Audit:
+    """Return the audit of a hub whose records can be used; found: what is wrong with those."""
     jobs = list(_jobs(read))
     with ThreadPoolExecutor(hub.THREADS) as pool:
-        lefts = pool.map(lambda job: _left(entries, read, job.folder), jobs)
-        broken = [
-            recompute.check_job(job.folder, job.attestation, left)
-            for job, left in zip(jobs, lefts, strict=True)
-        ]
+        broken = list(pool.map(lambda job: _check_job(entries, read, job), jobs))
     about_inputs, accounts = _check_inputs(read, jobs, inputs)
     whole = [Account(claim, ".", RECOMPUTED) for claim in recompute.OF_A_HUB]
     return Audit(
@@ -130,6 +140,13 @@ def examine(entries: Sequence[Entry], read: records.Read, inputs: Inputs = Input
         (*found, *chain.from_iterable(broken), *about_inputs),
         (*whole, *accounts),
     )
+
+
+def _check_job(entries: Sequence[Entry], read: records.Read, job: _Job) -> tuple[Finding, ...]:
+    def check() -> tuple[Finding, ...]:
+        return recompute.check_job(job.folder, job.attestation, _left(entries, read, job.folder))
+
+    return guarded.found("the arrays", check, where=job.folder)
 
 
 def _jobs(read: records.Read) -> Iterator[_Job]:
