@@ -204,7 +204,12 @@ def _check_reproduction(
         *_check_uncommitted(path, record, digests),
         *verify_run.check(in_stage_terms, read, digests, schema),
         *reproduction.check(
-            record, records.run_of(read, layout.REPRODUCE), rests_on, digests, where=path
+            record,
+            records.run_of(read, layout.REPRODUCE),
+            rests_on,
+            verify_run.attested(record, read, schema),
+            digests,
+            where=path,
         ),
     )
 

@@ -12,9 +12,13 @@ import argparse
 import hashlib
 import io
 import json
+import platform
 import sys
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +92,15 @@ def misfit_of(path: Path) -> float | None:
     return float(((counts - model) ** 2).sum() / model.sum())
 
 
+def versions_of(names: Iterable[str]) -> dict[str, str]:
+    """Return the versions of Python and of those packages that are installed."""
+    found = {"python": platform.python_version()}
+    for name in sorted({*names} - {*found}):
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
 def attestation(options: argparse.Namespace, outputs: list[dict]) -> dict:
     """Return an attestation that agrees with the options, its shape taken from the example."""
     example = Path(__file__).parents[1] / "examples" / "valid" / "attestation" / "succeeded.json"
@@ -141,6 +154,7 @@ def attestation(options: argparse.Namespace, outputs: list[dict]) -> dict:
         "loss": {"first": losses[0], "last": losses[-1], "per_epoch": losses},
     }
     document["device"] |= {"requested": options.device}
+    document["versions"] |= versions_of(document["versions"])
     document["started_at"] = document["finished_at"] = datetime.now(UTC).isoformat()
     return document
 

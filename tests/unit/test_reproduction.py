@@ -372,6 +372,32 @@ def change_array(root):
     edit(root, RECORD, lambda record: record["jobs"][0]["arrays"][0].update(sha256="0" * 64))
 
 
+def zero_both_digests(root):
+    zeros = {"original_sha256": "0" * 64, "sha256": "0" * 64}
+
+    def change(record):
+        for each in record["jobs"][0]["arrays"]:
+            each.update(zeros)
+
+    edit(root, RECORD, change)
+
+
+def drop_arrays(root):
+    edit(root, RECORD, lambda record: record["jobs"][0]["arrays"].__delitem__(slice(1, None)))
+
+
+def repeat_an_array(root):
+    def change(record):
+        arrays = record["jobs"][0]["arrays"]
+        arrays.append(arrays[0])
+
+    edit(root, RECORD, change)
+
+
+def change_versions(root):
+    edit(root, RECORD, lambda record: record["versions"].update(numpy="0.1"))
+
+
 def change_digest(root):
     edit(root, RECORD, lambda record: record["jobs"][0].update(sha256="0" * 64))
 
@@ -484,6 +510,10 @@ HOME = f"{layout.REPRODUCE}/{JOB}"
         (turn_overall, "hub.verdict", RECORD),
         (turn_code, "hub.verdict", RECORD),
         (change_array, "hub.verdict", RECORD),
+        (zero_both_digests, "hub.reproduction", RECORD),
+        (drop_arrays, "hub.reproduction", RECORD),
+        (repeat_an_array, "hub.reproduction", RECORD),
+        (change_versions, "hub.reproduction", RECORD),
         (change_digest, "hub.reproduction", RECORD),
         (change_returncode, "hub.reproduction", RECORD),
         (add_a_job, "hub.reproduction", RECORD),
