@@ -75,10 +75,10 @@ def check_readable(entries: Sequence[Entry], read: Read, schema: Schema) -> tupl
     """
     found = (
         *check_seal(tuple(entries), read(layout.SEAL)),
-        *_check_schemas(entries, read, schema),
+        *guarded.found("the schemas", _check_schemas, entries, read, schema),
         *_check_marker(read),
     )
-    return found or _check_attestations(read, schema)
+    return found or guarded.found("what is attested", _check_attestations, read, schema)
 
 
 def _check_attestations(read: Read, schema: Schema) -> tuple[Finding, ...]:

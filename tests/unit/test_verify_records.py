@@ -399,3 +399,13 @@ def test_a_check_that_breaks_is_told_beside_what_the_others_find(
     assert ("hub.unreadable", *place) in found
     if check != "_check_schemas":
         assert "hub.extra" in {item[0] for item in found}
+
+
+@pytest.mark.parametrize("check", [verify.verify, verify.check_readable])
+@pytest.mark.parametrize("depth", [200, 900, 100_000])
+def test_deep_nesting_is_told_and_breaks_nothing(hub_in_memory, depth, check):
+    text = b'{"format": ' + b"[" * depth + b"]" * depth + b"}"
+    hub_in_memory.files[DRY] = text
+    found = memory.told(check(hub_in_memory.entries(), hub_in_memory.read, resources.schema))
+    assert ("seal.digest", DRY) in {item[:2] for item in found}
+    assert {item[0] for item in found} & {"hub.json", "hub.unreadable", "schema.stage"}
