@@ -19,6 +19,7 @@ from harness import (
     canonical,
     crosscheck,
     gates,
+    guarded,
     hub,
     layout,
     left_out,
@@ -38,6 +39,7 @@ from harness import (
     verify,
 )
 from harness.design import StudyDesign
+from harness.errors import HarnessError
 from harness.manifest import key_of
 from harness.measured_again import TruthError
 from harness.misfit import Judgement
@@ -46,7 +48,7 @@ from harness.recompute import COMPARED, NOT_SEEN, RECOMPUTED, Account, Left
 from harness.seal import Entry
 
 # Findings after which the records cannot be used.
-UNREADABLE = ("hub.json", "hub.marker", "seal.missing")
+UNREADABLE = ("hub.json", "hub.marker", "seal.missing", "hub.unreadable")
 NO_INPUT = "its input is not at hand: give --inputs"
 OTHER_INPUT = "the input at hand is another file"
 OTHER_STUDY = "the study at hand is another: give --study"
@@ -123,13 +125,21 @@ def examine(entries: Sequence[Entry], read: records.Read, inputs: Inputs = Input
     found = verify.verify(entries, read, resources.schema)
     if any(item.rule.startswith("schema.") or item.rule in UNREADABLE for item in found):
         return Audit(len(entries), found, ())
+    try:
+        return _with_claims(entries, read, inputs, found)
+    except HarnessError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the bytes of a hub may be anything
+        return Audit(len(entries), (*found, guarded.broken("the claims", error)), ())
+
+
+def _with_claims(
+    entries: Sequence[Entry], read: records.Read, inputs: Inputs, found: tuple[Finding, ...]
+) -> Audit:
+    """Return the audit of a hub whose records can be used; found: what is wrong with those."""
     jobs = list(_jobs(read))
     with ThreadPoolExecutor(hub.THREADS) as pool:
-        lefts = pool.map(lambda job: _left(entries, read, job.folder), jobs)
-        broken = [
-            recompute.check_job(job.folder, job.attestation, left, job.opr_modes)
-            for job, left in zip(jobs, lefts, strict=True)
-        ]
+        broken = list(pool.map(lambda job: _check_job(entries, read, job), jobs))
     about_inputs, accounts = _check_inputs(read, jobs, inputs)
     if inputs.design is not None:
         about_inputs += _check_runs(read, inputs.root, inputs.design)
@@ -139,6 +149,14 @@ def examine(entries: Sequence[Entry], read: records.Read, inputs: Inputs = Input
         (*found, *chain.from_iterable(broken), *about_inputs),
         (*whole, *accounts),
     )
+
+
+def _check_job(entries: Sequence[Entry], read: records.Read, job: _Job) -> tuple[Finding, ...]:
+    def check() -> tuple[Finding, ...]:
+        left = _left(entries, read, job.folder)
+        return recompute.check_job(job.folder, job.attestation, left, job.opr_modes)
+
+    return guarded.found("the arrays", check, where=job.folder)
 
 
 def _jobs(read: records.Read) -> Iterator[_Job]:

@@ -165,6 +165,12 @@ def _add_verify(subparsers: argparse._SubParsersAction) -> None:
         help="a copy of the hub's seal that was kept elsewhere: as --head, and names each file",
     )
     command.add_argument(
+        "--original",
+        type=terminal.path,
+        metavar="HUB",
+        help="of a reproduction, the hub run again: hold what is said of it to it",
+    )
+    command.add_argument(
         "--git", action="store_true", help="compare the head with the one anchored in git"
     )
     command.add_argument(

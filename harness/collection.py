@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness import canonical
 from harness.canonical import short
 from harness.model import Finding
 from harness.rules import finding
@@ -45,8 +45,8 @@ class Collection:
 def read(data: bytes, *, where: str) -> Collection:
     """Return what a collection report says; a damaged one is a finding, never an exception."""
     try:
-        report = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        report = canonical.parse(data)
+    except ValueError as error:
         return _damaged(where, "", "JSON", str(error))
     if not isinstance(report, dict) or report.get("format") != FORMAT:
         return _damaged(where, "/format", FORMAT, short(report))

@@ -196,7 +196,7 @@ def _check_base_ref(ref: str) -> None:
 
 def verify(options: argparse.Namespace) -> int:
     """Verify a hub and print what was recomputed; HubDamaged names every finding."""
-    from harness import anchor, envelope, hub, publish, recompute, signing
+    from harness import anchor, envelope, guarded, hub, original, publish, recompute, signing
 
     outside: tuple[Finding, ...] = ()
     if options.head is not None:
@@ -205,10 +205,12 @@ def verify(options: argparse.Namespace) -> int:
         outside += anchor.check_seal(options.hub, options.seal)
     if options.git:
         outside += anchor.check_git(options.hub, Path())
+    if options.original is not None:
+        outside += guarded.found("the original", original.check, options.hub, options.original)
     read = publish.reader(options.hub)
     key = signing.load_public(options.public_key) if options.public_key else None
     if key is not None:
-        outside += signing.check(read, key)
+        outside += guarded.found("the signatures", signing.check, read, key)
     done = _holds(options.hub, outside, _inputs(options))
     head = hub.head(options.hub)
     verdicts = publish.verdicts(read)

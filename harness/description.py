@@ -5,14 +5,13 @@ Pure.  Lengths are object pixels; positions have shape (n, 2), columns (y, x).
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from harness import arrays, optics, positions
+from harness import arrays, canonical, optics, positions
 
 FORMAT = "harness.npz_input/1"
 KEPT_KEYS = ("xcoords", "ycoords", "probeGuess", "_metadata")
@@ -22,17 +21,9 @@ OVERLAP_LIMIT_POSITIONS = 20_000
 def parse_metadata(text: str) -> dict[str, Any]:
     """Return the JSON object in a text; ValueError says why there is none.
 
-    Refused beside what is no JSON: a key that occurs twice, numbers that are not finite.
+    Refused beside what is no JSON: see `canonical.parse_text`.
     """
-    try:
-        parsed = json.loads(
-            text,
-            object_pairs_hook=_unique_keys,
-            parse_constant=_finite_number,
-            parse_float=_finite_number,
-        )
-    except RecursionError:
-        raise ValueError("JSON nested too deeply") from None
+    parsed = canonical.parse_text(text)
     if not isinstance(parsed, dict):
         raise ValueError(f"a JSON {type(parsed).__name__}")
     return parsed
@@ -109,16 +100,3 @@ def overlap(
         return dict.fromkeys(names)
     fractions = positions.mean_overlap_fraction(positions_px, diameter_px, neighbor_count)
     return dict(zip(names, (float(fractions.mean()), float(fractions.min())), strict=True))
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) != len(pairs):
-        raise ValueError("a key that occurs twice")
-    return dict(pairs)
-
-
-def _finite_number(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text}, which is not finite")
-    return number

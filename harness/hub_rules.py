@@ -17,6 +17,10 @@ RULES: dict[str, Rule] = {
     ),
     "hub.stage": Rule("a stage record lies in its stage's folder", "get the hub again"),
     "hub.json": Rule("records are JSON", "get the hub from its source again"),
+    "hub.unreadable": Rule(
+        "every check of a hub can be carried to its end",
+        "trust nothing in it; get the hub from its source again, or report a bug in the harness",
+    ),
     "hub.chain": Rule("each stage record cites the one before", "get the hub again"),
     "hub.outputs": Rule("a stage record lists what the stage left", "get the hub again"),
     "hub.head": Rule(

@@ -7,13 +7,12 @@ Source: docs/adr/0014-claims-are-recomputed.md
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import layout, opr, png, recipe, stopping, stopping_claims
+from harness import canonical, layout, opr, png, recipe, stopping, stopping_claims
 from harness.model import HALF_OBJECTS, Finding
 from harness.rules import finding
 from harness.wording import counted, said
@@ -209,7 +208,7 @@ def _pictures(
     for name, data in sorted(pictures.items()):
         needed = drawn_from(name, known)
         try:
-            stated = json.loads(png.texts(data).get(png.SOURCES, "{}"))
+            stated = canonical.parse_text(png.texts(data).get(png.SOURCES, "{}"))
         except ValueError as error:
             stated = str(error)
         if not needed or stated != needed:

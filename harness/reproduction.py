@@ -200,6 +200,7 @@ def check(
     record: Record,
     run: Run | None,
     rests_on: Record | None,
+    attested: Mapping[str, Record],
     digests: Mapping[str, str],
     *,
     where: str,
@@ -207,7 +208,7 @@ def check(
     """Return where the record of a reproduction does not follow from what its jobs left.
 
     run: manifest and skips of the jobs run again.  rests_on: the digests before and after.
-    digests: sha256 by path of the hub's files.
+    attested: what jobs attest that succeeded, by job.  digests: sha256 by path of the hub's files.
     """
     if run is None or rests_on is None:
         lost = layout.DIGESTS if rests_on is None else layout.MANIFEST
@@ -217,6 +218,7 @@ def check(
     code = exit_code(record)
     facts = [
         *_facts_of_jobs(record, run, digests),
+        *_facts_attested(record, attested),
         ("hub.verdict", "/findings", [item.as_record() for item in found], _errors(record)),
         ("hub.verdict", "/exit_code", code, record["exit_code"]),
         ("hub.verdict", "/verdict", "fail" if code else "pass", record["verdict"]),
@@ -255,6 +257,33 @@ def _facts_of_jobs(
         verdict = verdict_of(job, record["tolerance"]["object_nrmse"])
         yield "hub.reproduction", f"/jobs/{index}/sha256", left, job["sha256"]
         yield "hub.verdict", f"/jobs/{index}/verdict", verdict, job["verdict"]
+
+
+def _facts_attested(
+    record: Record, attested: Mapping[str, Record]
+) -> Iterator[tuple[str, str, Any, Any]]:
+    """Yield the same of arrays and versions, which each job that succeeded attests."""
+    for index, job in enumerate(record["jobs"]):
+        place = f"/jobs/{index}/arrays"
+        names = [entry["name"] for entry in job["arrays"]]
+        yield "hub.reproduction", place, sorted({*names}), names
+        result = attested.get(str(key_of(job)))
+        # Of a success whose attestation cannot be used, that is told elsewhere.
+        if result is not None or job["status"] != manifest.SUCCEEDED:
+            yield from _facts_of_arrays(job, (result or {}).get("arrays", {}), place)
+        for name, version in (result or {}).get("versions", {}).items():
+            known = record["versions"].get(name) or version
+            yield "hub.reproduction", f"/versions/{name}", version, known
+
+
+def _facts_of_arrays(
+    job: Record, arrays: Record, place: str
+) -> Iterator[tuple[str, str, Any, Any]]:
+    stated = {each["name"]: each["sha256"] for each in job["arrays"] if each["sha256"]}
+    there = {name: array["sha256"] for name, array in arrays.items()}
+    for name in sorted({*there, *stated}):
+        pair = (each.get(name, "no such array") for each in (there, stated))
+        yield "hub.reproduction", f"{place} ({name})", *pair
 
 
 def _in_time(record: Record, run: Run) -> bool:

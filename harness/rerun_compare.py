@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from harness import canonical, files, layout, manifest, npz, reproduction, rules
 from harness.model import Finding, ReconstructionJob
@@ -33,9 +33,9 @@ def compared(original: Left, job: ReconstructionJob, result: Mapping[str, Any]) 
     region = (slice(None), slice(None))
     if result["status"] == manifest.SUCCEEDED:
         found += _changed(original, digest)
-        before = {} if found else _arrays(original.path, original.shown_as, found)
-        pair = before, _arrays(after, f"{job.key}/{after.name}", found)
-        region = _scanned(Path(job.output_dir))
+        before = {} if found else _read(original.path, original.shown_as, found)
+        pair = before, _read(after, f"{job.key}/{after.name}", found)
+        region = scanned((Path(job.output_dir) / layout.RESULT).read_bytes())
     record = {
         **job.key.as_record(),
         "status": result["status"],
@@ -59,23 +59,32 @@ def _changed(original: Left, digest: str | None) -> list[Finding]:
     return [finding("seal.digest", where=original.shown_as, expected=sealed, found=there)]
 
 
-def _arrays(path: Path, shown_as: str, found: list[Finding]) -> dict[str, Any]:
+def _read(path: Path, shown_as: str, found: list[Finding]) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return arrays(file, shown_as, found)
+    except OSError:
+        found += npz.read(path, shown_as).findings
+        return {}
+
+
+def arrays(file: BinaryIO, shown_as: str, found: list[Finding]) -> dict[str, Any]:
     """Return the arrays of a reconstruction; none, and findings, where it cannot be trusted."""
     import numpy as np
 
-    reading = npz.read(path, shown_as)
+    reading = npz.read_file(file, shown_as=shown_as)
     if rules.errors(reading.findings) or reading.description is None:
         found += reading.findings
         return {}
-    with np.load(path, allow_pickle=False) as archive:
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 
 
-def _scanned(home: Path) -> tuple[slice, slice]:
+def scanned(attestation: bytes) -> tuple[slice, slice]:
     """Return the part of the object that was scanned, as the job run again attests it.
 
     The original's word is not taken: a smaller region would hide what was changed.
     """
-    attested = canonical.parse((home / layout.RESULT).read_bytes())
-    region = attested["truth"]["region_px"]
+    region = canonical.parse(attestation)["truth"]["region_px"]
     return slice(*region["rows"]), slice(*region["columns"])

@@ -26,6 +26,10 @@ _RECORDS: dict[str, Rule] = {
         "a job is run again on the very input that it had",
         "make the inputs (`make inputs`) with the preset and base of the hub, or get the file",
     ),
+    "reproduce.original": Rule(
+        "a reproduction says of its original what the original holds",
+        "trust nothing that this reproduction says; reproduce the original again",
+    ),
     "reproduce.surroundings": Rule(
         "a job is run again with the code and versions, and on the processor, that it had",
         "nothing to do where the arrays agree; else build what the original names",

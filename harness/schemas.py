@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from harness.canonical import short
@@ -12,8 +14,9 @@ from harness.rules import finding
 from harness.wording import counted
 
 if TYPE_CHECKING:
-    from jsonschema import ValidationError
+    from jsonschema import FormatChecker, ValidationError
 
+MOMENT = "date-time"
 KINDS = {
     "string": "a string",
     "integer": "a whole number",
@@ -51,7 +54,7 @@ def check(
     validator = extend(Draft202012Validator, type_checker=known)(
         schema,
         registry=registry.crawl(),
-        format_checker=Draft202012Validator.FORMAT_CHECKER,
+        format_checker=_formats(),
     )
     errors = sorted(validator.iter_errors(document), key=lambda error: list(map(str, error.path)))
     return tuple(
@@ -65,6 +68,22 @@ def check(
         for error in errors
         for expected, found in [_words(error)]
     )
+
+
+@functools.cache
+def _formats() -> FormatChecker:
+    """Return the checks of formats: the validator's own, and date-time, for which it has none."""
+    from jsonschema import Draft202012Validator, FormatChecker
+
+    formats = FormatChecker(())
+    formats.checkers = {**Draft202012Validator.FORMAT_CHECKER.checkers}
+    formats.checks(MOMENT, raises=ValueError)(_is_moment)
+    return formats
+
+
+def _is_moment(value: Any) -> bool:
+    """Return whether a text is a day and time that there is; its spelling is the pattern's."""
+    return not isinstance(value, str) or bool(datetime.fromisoformat(value))
 
 
 def _is_int(_checker: Any, value: Any) -> bool:
@@ -142,7 +161,9 @@ EXPECTED: dict[str, Callable[[Any], str]] = {
     "exclusiveMinimum": "more than {}".format,
     "exclusiveMaximum": "less than {}".format,
     "pattern": "a text like {}".format,
-    "format": "a text like {}".format,
+    "format": lambda name: (
+        "a day and time that there is" if name == MOMENT else f"a text like {name}"
+    ),
     "items": lambda _: "no further entries",
     "minItems": _at_least("entry", "entries"),
     "maxItems": _at_most("entry", "entries"),

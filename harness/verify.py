@@ -13,8 +13,8 @@ from typing import Any
 from harness import (
     canonical,
     derived,
-    documented,
     envelope,
+    guarded,
     guide,
     judge,
     layout,
@@ -30,29 +30,9 @@ from harness.records import Read
 from harness.rules import finding
 from harness.seal import Entry
 from harness.seal import check as check_seal
+from harness.shapes import JSON_SCHEMAS
 from harness.verify_run import Schema
 
-RUN_DOCUMENTS = ((layout.MANIFEST, "manifest"), (layout.SKIP_SUMMARY, "skip_summary"))
-JSON_SCHEMAS = {
-    records.MARKER: "hub",
-    judge.PROOF: "red_proof",
-    documented.PATH: "documented",
-    records.reproduction_path(): "reproduction",
-    records.mutation_path(): "mutation",
-    **{records.stage_path(stage): "stage" for stage in layout.STAGES},
-    **{records.digests_path(name): "digests" for name in layout.FOLDERS},
-    **{
-        f"{folder}/{file}": schema
-        for folder in layout.RUN_FOLDERS.values()
-        for file, schema in RUN_DOCUMENTS
-    },
-    **{f"{layout.PLAN}/{file}": schema for file, schema in RUN_DOCUMENTS},
-    **{
-        f"{folder}/{name}": "dsse_envelope"
-        for folder in layout.STAGE_DIRECTORIES.values()
-        for name in layout.ENVELOPES.values()
-    },
-}
 NOT_OF_A_STAGE = {
     records.MARKER,
     layout.SEAL,
@@ -70,27 +50,21 @@ def verify(entries: Sequence[Entry], read: Read, schema: Schema) -> tuple[Findin
     Records that break their schema are reported and not looked into further.
     """
     sealed = check_seal(tuple(entries), read(layout.SEAL))
-    shapes = _check_schemas(entries, read, schema)
+    shapes = guarded.found("the schemas", _check_schemas, entries, read, schema)
     if shapes or read(records.MARKER) is None:
         return (*sealed, *shapes, *_check_marker(read))
     digests = {entry.path: entry.sha256 for entry in entries if entry.kind == "file"}
-    # Of records that break their schema, which the stages' checks report, nothing is derived.
-    documents = () if _check_attestations(read, schema) else _check_derived(read)
-    return (
-        *sealed,
-        *_check_chain(read, digests),
-        *_check_times(read),
-        *_check_accounted(read, digests),
-        *(
-            found
-            for path, record in records.stages(read)
-            for found in _check_stage(path, record, read, digests, schema)
-        ),
-        *_check_reproduction(read, digests, schema),
-        *_check_mutation(read, digests),
-        *documents,
-        *envelope.check(read),
+    checks: tuple[tuple[Any, ...], ...] = (
+        ("the chain", _check_chain, read, digests),
+        ("the times", _check_times, read),
+        ("what is accounted for", _check_accounted, read, digests),
+        ("the stages", _check_stages, read, digests, schema),
+        ("the reproduction", _check_reproduction, read, digests, schema),
+        ("the mutants", _check_mutation, read, digests),
+        ("the documents", _check_documents, read, schema),
+        ("the envelopes", envelope.check, read),
     )
+    return (*sealed, *(item for each in checks for item in guarded.found(*each)))
 
 
 def check_readable(entries: Sequence[Entry], read: Read, schema: Schema) -> tuple[Finding, ...]:
@@ -101,10 +75,10 @@ def check_readable(entries: Sequence[Entry], read: Read, schema: Schema) -> tupl
     """
     found = (
         *check_seal(tuple(entries), read(layout.SEAL)),
-        *_check_schemas(entries, read, schema),
+        *guarded.found("the schemas", _check_schemas, entries, read, schema),
         *_check_marker(read),
     )
-    return found or _check_attestations(read, schema)
+    return found or guarded.found("what is attested", _check_attestations, read, schema)
 
 
 def _check_attestations(read: Read, schema: Schema) -> tuple[Finding, ...]:
@@ -185,6 +159,12 @@ def _check_accounted(read: Read, digests: Mapping[str, str]) -> list[Finding]:
     ]
 
 
+def _check_stages(read: Read, digests: Mapping[str, str], schema: Schema) -> Iterator[Finding]:
+    for path, record in records.stages(read):
+        given = (path, record, read, digests, schema)
+        yield from guarded.found("the stage", _check_stage, *given, where=path)
+
+
 def _check_stage(
     path: str,
     record: Mapping[str, Any],
@@ -224,7 +204,12 @@ def _check_reproduction(
         *_check_uncommitted(path, record, digests),
         *verify_run.check(in_stage_terms, read, digests, schema),
         *reproduction.check(
-            record, records.run_of(read, layout.REPRODUCE), rests_on, digests, where=path
+            record,
+            records.run_of(read, layout.REPRODUCE),
+            rests_on,
+            verify_run.attested(record, read, schema),
+            digests,
+            where=path,
         ),
     )
 
@@ -333,6 +318,11 @@ def _check_verdict(path: str, record: Mapping[str, Any], read: Read) -> list[Fin
         for pointer, value in expected.items()
         if record[pointer[1:]] != value
     ]
+
+
+def _check_documents(read: Read, schema: Schema) -> list[Finding]:
+    # Of records that break their schema, which the stages' checks report, nothing is derived.
+    return [] if _check_attestations(read, schema) else _check_derived(read)
 
 
 def _check_derived(read: Read) -> list[Finding]:

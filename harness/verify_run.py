@@ -65,6 +65,18 @@ def check_schema(path: str, name: str, read: Read, schema: Schema) -> tuple[Find
     return schemas.check(document, schema(name), name=name, where=path)
 
 
+def attested(record: Mapping[str, Any], read: Read, schema: Schema) -> dict[str, Mapping[str, Any]]:
+    """Return what the jobs of a reproduction attest that succeeded, by job, if in good shape."""
+    found = {}
+    for job in record["jobs"]:
+        key = manifest.key_of(job)
+        path = f"{layout.REPRODUCE}/{layout.job_directory(key)}/{layout.RESULT}"
+        succeeded = job["status"] == manifest.SUCCEEDED and read(path) is not None
+        if succeeded and not check_schema(path, "attestation", read, schema):
+            found[str(key)] = records.document(read, path)
+    return found
+
+
 def check(
     record: Mapping[str, Any], read: Read, digests: Mapping[str, str], schema: Schema
 ) -> list[Finding]:

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from harness import arrays, layout, records, resources, schemas
+from harness import arrays, canonical, layout, records, resources, schemas
 from harness.verify import JSON_SCHEMAS
 from tests.attack import run_forgeries
 from tests.attack.hubs import Attack, Case, Hub
 
 VALUE = "a value of a record changed to another valid one"
+HURTFUL = "a value of a record changed to one that breaks readers"
+TWICE = "a key of a record twice"
 
 
 # Files
@@ -99,6 +101,51 @@ def on_values(sound: Hub, *, alike_once: bool) -> Iterator[Case]:
             other = another_valid(path, document, place)
             if other is not None:
                 yield Case(VALUE, (path,), _put(path, place, other[0]))
+
+
+def on_readers(sound: Hub) -> Iterator[Case]:
+    """Yield attacks on whoever reads a record: values that break readers, keys that stand twice.
+
+    Of values that differ only in list index or in the key of a map of digests, one.
+    """
+    for path in sorted(path for path in sound.files if path.endswith(".json")):
+        seen = set()
+        document = json.loads(sound.files[path])
+        for place in leaves(document):
+            shape = tuple("*" if _is_index(step) else step for step in place)
+            if shape in seen:
+                continue
+            seen.add(shape)
+            value = _at(document, place)
+            yield Case(HURTFUL, (path,), _spelt(path, place, hurtful(value)))
+            if isinstance(place[-1], str):
+                again = f"null, {json.dumps(place[-1])}: {json.dumps(value)}"
+                yield Case(TWICE, (path,), _spelt(path, place, again))
+
+
+def hurtful(value: Any) -> str:
+    """Return JSON of the same kind that breaks readers: no day, no number, no character."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return "[" * 2000 + "]" * 2000
+    if isinstance(value, float):
+        return "1e999"
+    if isinstance(value, int):
+        return "1" + "0" * 400
+    is_moment = re.match(r"\d{4}-\d\d-\d\dT", value)
+    return '"2026-02-30T25:61:61.000+00:00"' if is_moment else '"\\ud800"'
+
+
+def _spelt(path: str, place: tuple[Any, ...], text: str) -> Attack:
+    """Put JSON in the place of a value, as it is spelt."""
+    mark = "what stands here is replaced"
+
+    def attack(hub: Hub) -> None:
+        document = json.loads(hub.files[path])
+        _set(document, place, mark)
+        data = canonical.to_bytes(document)
+        hub.files[path] = data.replace(json.dumps(mark).encode(), text.encode())
+
+    return attack
 
 
 def leaves(document: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -32,7 +32,7 @@ from harness.seal import Entry
 PLAIN, RESEALS, MENDS = "changes files", "seals again", "mends every digest"
 ATTACKERS = (PLAIN, RESEALS, MENDS)
 # What a mender meets in records that were made to hurt: the step is then left out.
-_BROKEN = (ValueError, KeyError, TypeError, AttributeError, IndexError)
+_BROKEN = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 NO_INPUTS = audit.Inputs()
 

@@ -80,6 +80,7 @@ def cases(sound: Hub, *, alike_once: bool) -> list[Case]:
     return [
         *attacks.on_files(sound),
         *attacks.on_values(sound, alike_once=alike_once),
+        *attacks.on_readers(sound),
         *attacks.forgeries(sound),
     ]
 

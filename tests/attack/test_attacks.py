@@ -22,6 +22,7 @@ def outcomes(sound):
     listed = [
         *list(attacks.on_files(sound))[::FILES_ONE_IN],
         *list(attacks.on_values(sound, alike_once=True))[::VALUES_ONE_IN],
+        *list(attacks.on_readers(sound))[::VALUES_ONE_IN],
         *attacks.forgeries(sound),
     ]
     return [each for each in table.run(sound, listed, processes=1) if each is not None]

@@ -82,6 +82,12 @@ def _reproduce(hub: Hub, original: tuple[dict[str, Any], dict[str, Any]]) -> Non
     record = runs.example("reproduction/identical")
     compared = {**record["jobs"][0], **key_of(job).as_record()}
     compared["sha256"] = canonical.sha256(hub.files[f"{home}/{layout.RECONSTRUCTION}"])
+    attested = json.loads(hub.files[f"{home}/{layout.RESULT}"])
+    digests = {name: array["sha256"] for name, array in sorted(attested["arrays"].items())}
+    compared["arrays"] = [
+        {"name": name, "original_sha256": digest, "sha256": digest}
+        for name, digest in digests.items()
+    ]
     record |= {
         "started_at": runs.at("reproduce", 0),
         "finished_at": runs.at("reproduce", 30),

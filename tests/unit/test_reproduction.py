@@ -372,6 +372,32 @@ def change_array(root):
     edit(root, RECORD, lambda record: record["jobs"][0]["arrays"][0].update(sha256="0" * 64))
 
 
+def zero_both_digests(root):
+    zeros = {"original_sha256": "0" * 64, "sha256": "0" * 64}
+
+    def change(record):
+        for each in record["jobs"][0]["arrays"]:
+            each.update(zeros)
+
+    edit(root, RECORD, change)
+
+
+def drop_arrays(root):
+    edit(root, RECORD, lambda record: record["jobs"][0]["arrays"].__delitem__(slice(1, None)))
+
+
+def repeat_an_array(root):
+    def change(record):
+        arrays = record["jobs"][0]["arrays"]
+        arrays.append(arrays[0])
+
+    edit(root, RECORD, change)
+
+
+def change_versions(root):
+    edit(root, RECORD, lambda record: record["versions"].update(numpy="0.1"))
+
+
 def change_digest(root):
     edit(root, RECORD, lambda record: record["jobs"][0].update(sha256="0" * 64))
 
@@ -484,6 +510,10 @@ HOME = f"{layout.REPRODUCE}/{JOB}"
         (turn_overall, "hub.verdict", RECORD),
         (turn_code, "hub.verdict", RECORD),
         (change_array, "hub.verdict", RECORD),
+        (zero_both_digests, "hub.reproduction", RECORD),
+        (drop_arrays, "hub.reproduction", RECORD),
+        (repeat_an_array, "hub.reproduction", RECORD),
+        (change_versions, "hub.reproduction", RECORD),
         (change_digest, "hub.reproduction", RECORD),
         (change_returncode, "hub.reproduction", RECORD),
         (add_a_job, "hub.reproduction", RECORD),
@@ -516,6 +546,70 @@ def test_an_attack_on_a_reproduction_is_found_though_it_was_sealed_again(
     attack(reproduced)
     hub.seal_hub(reproduced)
     assert (rule, where) in {(item.rule, item.where) for item in findings(reproduced)}
+
+
+# What only the original shows.
+
+
+def name_another_head(record, _job):
+    record["original"]["head_sha256"] = "0" * 64
+
+
+def name_another_file(_record, job):
+    job["original_sha256"] = "0" * 64
+
+
+def call_it_worse(_record, job):
+    job["object_nrmse"] = 0.25
+
+
+def test_a_reproduction_is_held_to_its_original_where_that_is_given(
+    reproduced, complete_hub, capfd
+):
+    words = ["verify", str(reproduced), "--original", str(complete_hub)]
+    assert cli.main(words) == 0, capfd.readouterr().err
+    for change, place in (
+        (name_another_head, "/original/head_sha256"),
+        (name_another_file, "/jobs/0/original_sha256"),
+        (call_it_worse, "/jobs/0/object_nrmse"),
+    ):
+        before = (reproduced / RECORD).read_bytes()
+        edit(reproduced, RECORD, lambda record, c=change: c(record, record["jobs"][0]))
+        hub.seal_hub(reproduced)
+        assert findings(reproduced) == ()
+        assert cli.main(words) == 4
+        assert f"error [reproduce.original] {RECORD}: {place}: " in capfd.readouterr().err
+        (reproduced / RECORD).write_bytes(before)
+
+
+def test_an_object_called_identical_that_was_another_is_told_by_the_original(
+    reproduce, hub_to_attack, capfd
+):
+    _, made, _ = reproduce(hub_to_attack, "--job", JOB, child="--object-off 0.5")
+
+    def claim(record):
+        for each in record["jobs"][0]["arrays"]:
+            each["original_sha256"] = each["sha256"]
+        record["jobs"][0].update(object_nrmse=0.0, verdict="identical")
+        record.update(verdict="pass", exit_code=0)
+
+    edit(made, RECORD, claim)
+    hub.seal_hub(made)
+    assert findings(made) == ()
+    assert cli.main(["verify", str(made), "--original", str(hub_to_attack)]) == 4
+    said = capfd.readouterr().err
+    for place in ("arrays (object)", "object_nrmse"):
+        assert f"[reproduce.original] {RECORD}: /jobs/0/{place}: " in said
+
+
+def test_an_original_that_is_none_or_does_not_hold_is_told(reproduced, hub_to_attack, capfd):
+    assert cli.main(["verify", str(hub_to_attack), "--original", str(hub_to_attack)]) == 2
+    assert "is for a reproduction" in capfd.readouterr().err
+    assert cli.main(["verify", str(reproduced), "--original", str(reproduced)]) == 2
+    assert "holds no real run" in capfd.readouterr().err
+    (hub_to_attack / MANIFEST).write_bytes(b"{}")
+    assert cli.main(["verify", str(reproduced), "--original", str(hub_to_attack)]) == 4
+    assert f"[seal.digest] original {MANIFEST}: " in capfd.readouterr().err
 
 
 # The comparison itself.

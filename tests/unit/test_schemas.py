@@ -46,6 +46,12 @@ OBJECT = {"properties": {"a": True}, "required": ["a", "b"]}
         ({"exclusiveMaximum": 1}, 1.7, "less than 1", "1.7"),
         ({"pattern": "^[0-9]+$"}, "abc", "a text like ^[0-9]+$", '"abc"'),
         ({"format": "date"}, "abc", "a text like date", '"abc"'),
+        (
+            {"format": "date-time"},
+            "2026-02-30T10:00:00+00:00",
+            "a day and time that there is",
+            '"2026-02-30T10:00:00+00:00"',
+        ),
         ({"prefixItems": [True], "items": False}, [1, 2], "no further entries", "[1, 2]"),
         ({"minItems": 1}, [], "at least 1 entry", "[]"),
         ({"maxItems": 2}, [1, 62, 72], "at most 2 entries", "[1, 62, 72]"),

@@ -12,7 +12,7 @@ import shutil
 
 import pytest
 
-from harness import canonical, cli, hub, layout, manifest, publish, resources, verify
+from harness import audit, canonical, cli, hub, layout, manifest, publish, resources, verify
 from tests.small_tree import digests
 
 REAL = "real_run"
@@ -504,3 +504,35 @@ def test_a_file_name_that_is_no_text_can_be_sealed_and_reported(hub_to_attack, c
     assert (item.rule, item.where) == ("hub.extra", f"docs/{name}")
     assert cli.main(["verify", str(hub_to_attack)]) == 4
     assert "docs/" in capsys.readouterr().err
+
+
+def test_what_breaks_a_check_does_not_keep_the_head_and_the_seal_from_being_told(
+    hub_to_attack, tmp_path, capsys
+):
+    kept = tmp_path / "kept.txt"
+    kept.write_bytes((hub_to_attack / layout.SEAL).read_bytes())
+    edit(hub_to_attack, "green/stage.json", set_started_on_no_day)
+    hub.seal_hub(hub_to_attack)
+    words = ["verify", str(hub_to_attack), "--seal", str(kept), "--head", "0" * 64]
+    assert cli.main(words) == 4
+    said = capsys.readouterr().err
+    for rule in ("seal.digest] green/stage.json", "hub.head", "schema.stage] green/stage.json"):
+        assert rule in said
+
+
+def set_started_on_no_day(document):
+    document["started_at"] = "2026-02-30T16:32:14.955+00:00"
+
+
+@pytest.mark.parametrize(
+    ("check", "where"), [("_series", JOB), ("_check_inputs", "."), ("_jobs", ".")]
+)
+def test_arrays_that_break_a_check_are_told_as_findings(
+    complete_hub, monkeypatch, capsys, check, where
+):
+    def breaks(*_given):
+        raise OverflowError("too large")
+
+    monkeypatch.setattr(audit, check, breaks)
+    assert cli.main(["verify", str(complete_hub)]) == 4
+    assert f"error [hub.unreadable] {where}: check of " in capsys.readouterr().err

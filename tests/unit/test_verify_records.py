@@ -340,3 +340,72 @@ def test_an_envelope_around_other_bytes_is_told(hub_in_memory):
     found = verified(hub_in_memory)
     assert found[-1] == ("hub.envelope", path, "", f"the bytes of {place}", "something else")
     assert [item[0] for item in found] == ["hub.crate", "hub.envelope"]
+
+
+# What cannot be followed
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "told"),
+    [
+        (runs.DRY_MANIFEST, b'"total_jobs": ', b'"total_jobs": 1' + b"0" * 400, "is larger than"),
+        (REAL, b'"preset": "', b'"preset": "\\ud800', "is no character"),
+        (
+            runs.MANIFEST,
+            b'"elapsed_s": ',
+            b'"elapsed_s": 1e999, "then": ',
+            "1e999 is no finite number",
+        ),
+        (DRY, b'"verdict": "pass"', b'"verdict": "fail", "verdict": "pass"', "'verdict' twice"),
+    ],
+)
+def test_json_that_has_two_readings_is_no_json(hub_in_memory, path, old, new, told):
+    hub_in_memory.files[path] = hub_in_memory.files[path].replace(old, new, 1)
+    ((rule, where, _, _, found),) = verified(hub_in_memory)
+    assert (rule, where) == ("hub.json", path)
+    assert told in found
+
+
+def test_a_day_that_is_none_breaks_its_schema(hub_in_memory):
+    hub_in_memory.edit(DRY, lambda record: record.update(started_at="2026-02-30T10:00:00+00:00"))
+    ((rule, where, pointer, *_),) = verified(hub_in_memory)
+    assert (rule, where, pointer) == ("schema.stage", DRY, "/started_at")
+
+
+@pytest.mark.parametrize(
+    ("check", "where", "name"),
+    [
+        ("_check_schemas", ".", "the schemas"),
+        ("_check_times", ".", "the times"),
+        ("_check_verdict", DRY, "the stage"),
+        ("_check_derived", ".", "the documents"),
+    ],
+)
+def test_a_check_that_breaks_is_told_beside_what_the_others_find(
+    hub_in_memory, monkeypatch, check, where, name
+):
+    def breaks(*_given):
+        raise OverflowError("too large")
+
+    hub_in_memory.files["docs/opinion.md"] = b"It went well."
+    memory.sealed(hub_in_memory)
+    hub_in_memory.files["docs/opinion.md"] = b"It went very well."
+    monkeypatch.setattr(verify, check, breaks)
+    found = memory.told(
+        verify.verify(hub_in_memory.entries(), hub_in_memory.read, resources.schema)
+    )
+    assert ("seal.digest", "docs/opinion.md") in {item[:2] for item in found}
+    place = (where, f"check of {name}", "what can be checked", "OverflowError: too large")
+    assert ("hub.unreadable", *place) in found
+    if check != "_check_schemas":
+        assert "hub.extra" in {item[0] for item in found}
+
+
+@pytest.mark.parametrize("check", [verify.verify, verify.check_readable])
+@pytest.mark.parametrize("depth", [200, 900, 100_000])
+def test_deep_nesting_is_told_and_breaks_nothing(hub_in_memory, depth, check):
+    text = b'{"format": ' + b"[" * depth + b"]" * depth + b"}"
+    hub_in_memory.files[DRY] = text
+    found = memory.told(check(hub_in_memory.entries(), hub_in_memory.read, resources.schema))
+    assert ("seal.digest", DRY) in {item[:2] for item in found}
+    assert {item[0] for item in found} & {"hub.json", "hub.unreadable", "schema.stage"}

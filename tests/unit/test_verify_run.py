@@ -56,7 +56,7 @@ def test_a_document_is_held_to_the_schema_of_its_name():
     assert place == ["hub.json", "b.json", "", "JSON"]
     assert words.startswith("Expecting value: line 1")
     ((*place, words),) = memory.told(check("c.json", "hub", files.get, resources.schema))
-    assert (place, words) == (["hub.json", "c.json", "", "JSON"], "NaN is not a JSON number")
+    assert (place, words) == (["hub.json", "c.json", "", "JSON"], "NaN is no finite number")
 
 
 @pytest.mark.parametrize("name", [layout.MANIFEST, layout.SKIP_SUMMARY])
