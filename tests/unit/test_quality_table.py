@@ -127,15 +127,15 @@ def test_an_error_is_reached_with_the_first_epoch_that_is_as_small():
 def test_a_variant_replaces_adds_and_removes_values_of_a_recipe(tmp_path):
     changes = {
         "num_epochs": 7,
-        "options/object_options.step_size": "",
+        "options/object_options.optimizer": "",
         "options_by_probe/given/probe_options.optimizable": True,
         "options/reconstructor_options.noise_model": "poisson",
     }
     made = recipefile.load(variant("default", changes, tmp_path / "other.json"))
     before = recipefile.load("default")
     assert made["num_epochs"] == 7
-    assert "object_options.step_size" in before["options"]
-    assert "object_options.step_size" not in made["options"]
+    assert "object_options.optimizer" in before["options"]
+    assert "object_options.optimizer" not in made["options"]
     assert made["options_by_probe"]["given"]["probe_options.optimizable"] is True
     unchanged = {key: before[key] for key in ("batch_size", "stop", "held_out", "name")}
     assert {key: made[key] for key in unchanged} == unchanged
