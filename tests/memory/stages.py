@@ -77,7 +77,12 @@ def guide_text() -> bytes:
 
 
 def rests_on(jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    code = {"harness/layout.py": "1" * 64, guide.GUIDE: canonical.sha256(guide_text())}
+    module = runs.example("stage/dry-run")["settings"]["tests"]["module"]
+    code = {
+        "harness/layout.py": "1" * 64,
+        module: "2" * 64,
+        guide.GUIDE: canonical.sha256(guide_text()),
+    }
     inputs = {drift.input_key(job): job["input_sha256"] for job in jobs}
     groups = {"code": code, "study": {}, "inputs": inputs}
     return drift.record(groups, groups)
