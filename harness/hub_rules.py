@@ -118,6 +118,9 @@ RULES: dict[str, Rule] = {
     "stage.unhashed": Rule(
         "the test files that a stage used are among its digests", "run the stage in a new hub"
     ),
+    "stage.log": Rule(
+        "a command's log ends as its record and its report say", "trust the log, not the record"
+    ),
     "stage.plan": Rule(
         "a real run does what its plan says, or less", "run it as planned, or in a new hub"
     ),

@@ -23,6 +23,7 @@ from harness import (
     records,
     redproof,
     rules,
+    stagelog,
     testindex,
 )
 from harness.errors import (
@@ -71,8 +72,12 @@ def findings(record: Record, read: Read) -> tuple[Finding, ...]:
             for name in absent
         )
         return (*lacking, *moved)
-    own = (*_words(record), *guide.compare(record, read, whole=True))
-    return (*own, *JUDGES[record["stage"]](record, read), *moved)
+    own = (
+        *_words(record),
+        *guide.compare(record, read, whole=True),
+    )
+    judged = (*own, *JUDGES[record["stage"]](record, read))
+    return (*judged, *stagelog.findings(record, read), *moved)
 
 
 def test_counts(record: Record, read: Read) -> dict[str, int] | None:

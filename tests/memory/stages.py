@@ -33,7 +33,9 @@ def _commands(hub: Hub, stage: str, *, own_plan: bool) -> list[dict[str, Any]]:
     log = {"dry-run": layout.DRY_RUN_LOG, "real-run": layout.REAL_RUN_LOG}[stage]
     found = [_command(hub, "reconstruction", _argv(stage, folder), f"{folder}/{log}")]
     if own_plan:
-        found.insert(0, _command(hub, "plan", _argv(stage, layout.PLAN), f"{folder}/{log}"))
+        found.append(_command(hub, "plan", _argv(stage, layout.PLAN), f"{folder}/{log}"))
+        found[0]["log_sha256"] = found[1]["log_sha256"]
+        found.reverse()
     return found
 
 
@@ -52,7 +54,9 @@ def _tests(hub: Hub, name: str, argv: list[str], test: str) -> dict[str, Any]:
 
 
 def _command(hub: Hub, name: str, argv: Sequence[str], log_path: str) -> dict[str, Any]:
-    hub.files.setdefault(log_path, f"what {log_path} says\n".encode())
+    before = hub.files.get(log_path, b"")
+    said = f"# command: {' '.join(argv)}\n# ended: return code 0 at {runs.at('green', 1)}\n"
+    hub.files[log_path] = before + said.encode()
     return {
         **runs.example("stage/dry-run")["commands"][0],
         "name": name,
