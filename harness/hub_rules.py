@@ -129,6 +129,16 @@ RULES: dict[str, Rule] = {
     "stage.pair": Rule(
         "RED and GREEN of a hub are about the same test files", "run both again in a new hub"
     ),
+    "stage.study": Rule(
+        "every stage of a hub is about one study",
+        "run the stages of each study in a hub of its own",
+    ),
+    "stage.unhashed": Rule(
+        "the test files that a stage used are among its digests", "run the stage in a new hub"
+    ),
+    "stage.log": Rule(
+        "a command's log ends as its record and its report say", "trust the log, not the record"
+    ),
     "stage.plan": Rule(
         "a real run does what its plan says, or less", "run it as planned, or in a new hub"
     ),

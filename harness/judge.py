@@ -18,10 +18,12 @@ from harness import (
     junit,
     layout,
     manifest,
+    pairing,
     plan,
     records,
     redproof,
     rules,
+    stagelog,
     testindex,
 )
 from harness.errors import (
@@ -47,7 +49,6 @@ COMMANDS = {
     "real-run": ("reconstruction",),
 }
 LAST_STATES = {"dry-run": manifest.PLANNED, "real-run": manifest.SUCCEEDED}
-PAIR = {"red": "green", "green": "red"}
 ENDED = b"# ended: "
 
 Record = Mapping[str, Any]
@@ -71,8 +72,12 @@ def findings(record: Record, read: Read) -> tuple[Finding, ...]:
             for name in absent
         )
         return (*lacking, *moved)
-    own = (*_words(record), *guide.compare(record, read, whole=True))
-    return (*own, *JUDGES[record["stage"]](record, read), *moved)
+    own = (
+        *_words(record),
+        *guide.compare(record, read, whole=True),
+    )
+    judged = (*own, *JUDGES[record["stage"]](record, read))
+    return (*judged, *stagelog.findings(record, read), *moved)
 
 
 def test_counts(record: Record, read: Read) -> dict[str, int] | None:
@@ -115,7 +120,7 @@ def returncode_in_log(log: bytes) -> int | str:
 
 
 def _drift(record: Record, read: Read) -> Iterable[Finding]:
-    """Yield what changed under a stage, and where RED and GREEN are about other tests."""
+    """Yield what changed under a stage, and where it is about other things than those before."""
     path = records.digests_path(record["stage"])
     document = records.document(read, path)
     if document is None:
@@ -125,17 +130,7 @@ def _drift(record: Record, read: Read) -> Iterable[Finding]:
     run = records.run_of(read, record["stage"]) if record["stage"] in layout.RUN_STAGES else None
     if run is not None and record["commands"]:
         yield from drift.inputs_of_jobs(document, run.manifest["jobs"])
-    other = PAIR.get(record["stage"], "")
-    if other and _came_before(other, record, read):
-        earlier = records.document(read, records.digests_path(other))
-        if earlier is not None:
-            yield from drift.pair(document, earlier, other)
-
-
-def _came_before(stage: str, record: Record, read: Read) -> bool:
-    """Tell whether a hub holds another stage, and it started before this one."""
-    other = records.document(read, records.stage_path(stage))
-    return other is not None and other["started_at"] < record["started_at"]
+    yield from pairing.findings(record, read, document)
 
 
 def _cut_short(record: Record, where: str) -> Iterable[Finding]:

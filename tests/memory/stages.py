@@ -32,10 +32,14 @@ def _commands(hub: Hub, stage: str, *, own_plan: bool) -> list[dict[str, Any]]:
             _tests(hub, "suite", [*head, module, "-k", tests["suite_keyword"], "-vv"], suite),
         ]
     log = {"dry-run": layout.DRY_RUN_LOG, "real-run": layout.REAL_RUN_LOG}[stage]
-    found = [_command(hub, stage, "reconstruction", _argv(stage, folder), f"{folder}/{log}")]
-    if own_plan:
-        found.insert(0, _command(hub, stage, "plan", _argv(stage, layout.PLAN), f"{folder}/{log}"))
-    return found
+    asked = {"plan": layout.PLAN} if own_plan else {}
+    asked["reconstruction"] = folder
+    found = [
+        _command(hub, stage, name, _argv(stage, root), f"{folder}/{log}")
+        for name, root in asked.items()
+    ]
+    whole = canonical.sha256(hub.files[f"{folder}/{log}"])
+    return [{**command, "log_sha256": whole} for command in found]
 
 
 def _tests(hub: Hub, name: str, argv: list[str], test: str) -> dict[str, Any]:
@@ -53,12 +57,14 @@ def _tests(hub: Hub, name: str, argv: list[str], test: str) -> dict[str, Any]:
 
 
 def _command(hub: Hub, stage: str, name: str, argv: Sequence[str], log_path: str) -> dict[str, Any]:
-    hub.files.setdefault(log_path, f"what {log_path} says\n".encode())
-    second = 0.5 if name == "plan" else 1
+    second, ended = 0.5 if name == "plan" else 1, runs.at(stage, 29)
+    before = hub.files.get(log_path, b"")
+    said = f"# command: {' '.join(argv)}\n# ended: return code 0 at {ended}\n"
+    hub.files[log_path] = before + said.encode()
     return {
         **runs.example("stage/dry-run")["commands"][0],
         "started_at": runs.at(stage, second),
-        "finished_at": runs.at(stage, 29),
+        "finished_at": ended,
         "elapsed_s": 29.0 - second,
         "name": name,
         "argv": list(argv),
@@ -82,7 +88,12 @@ def guide_text() -> bytes:
 
 
 def rests_on(jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    code = {"harness/layout.py": "1" * 64, guide.GUIDE: canonical.sha256(guide_text())}
+    module = runs.example("stage/dry-run")["settings"]["tests"]["module"]
+    code = {
+        "harness/layout.py": "1" * 64,
+        module: "2" * 64,
+        guide.GUIDE: canonical.sha256(guide_text()),
+    }
     recipe = runs.settings().recipe
     code[f"recipes/{recipe['name']}.toml"] = recipe["source_sha256"]
     study = {layout.DEFAULT_STUDY: canonical.sha256(runs.study_text())}
