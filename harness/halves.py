@@ -13,12 +13,10 @@ import numpy as np
 
 from harness import forward, frc, metrics, registration
 from harness.errors import InputInvalid
-from harness.model import HALVES
+from harness.model import HALF_OBJECTS, HALVES
 
 NONE, ALTERNATE = HALVES
-# Arrays of reconstruction.npz: the objects, each from one half of the frames.
-OBJECTS = ("object_half_a", "object_half_b")
-NEEDED = (*OBJECTS, "probe", "positions_x_px", "positions_y_px")
+NEEDED = (*HALF_OBJECTS, "probe", "positions_x_px", "positions_y_px")
 
 Record = dict[str, Any]
 

@@ -9,6 +9,8 @@ from typing import Any
 LARGEST_SEED = 2**32 - 1  # of a reconstruction: numpy's legacy seed, which pty-chi sets
 # Whether halves of the frames are reconstructed too, and which frames each has.
 HALVES = ("none", "alternate")
+# Arrays of reconstruction.npz: the objects, each from one half of the frames.
+HALF_OBJECTS = ("object_half_a", "object_half_b")
 # The module that reconstructs, and the packages that it cannot do without (POLICY-001).
 CHILD = "harness.jobs.ptychi_lsqml"
 CHILD_NEEDS = ("torch", "ptychi")

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness import layout, png, recipe, stopping, stopping_claims
-from harness.model import Finding
+from harness.model import HALF_OBJECTS, Finding
 from harness.rules import finding
 from harness.wording import counted, said
 
@@ -29,10 +29,11 @@ DRAWN_FROM: Mapping[str, tuple[str, ...]] = {
     "object_amplitude.png": _OBJECT,
     "object_phase.png": _OBJECT,
     "probe.png": ("probe",),
+    "resolution.png": (*_OBJECT, "probe", *HALF_OBJECTS, INPUT),
     "truth_comparison.png": ("object", INPUT),
 }
 # Not every job has these.
-WHERE_PRESENT = (stopping.DEVIANCES, stopping.ERRORS)
+WHERE_PRESENT = (stopping.DEVIANCES, stopping.ERRORS, *HALF_OBJECTS)
 # Of a hub as a whole; `verify` derives these again from its records.
 OF_A_HUB: Mapping[str, str] = {
     "files": "every file has the digest that the seal says",

@@ -14,6 +14,7 @@ from harness import alignment, forward, npz, stopping
 from harness.errors import InputInvalid
 from harness.measured_again import TruthError
 from harness.misfit import Judgement
+from harness.model import HALF_OBJECTS
 
 UNFIT = "input and reconstruction do not fit each other"
 NOTHING_HELD_OUT = "nothing is held out"
@@ -153,7 +154,7 @@ def between_halves(archive: bytes, attestation: Record) -> Record | str | None:
 
     asked = attestation["metrics"]["between_halves"] is not None
     arrays = {name: array(archive, name) for name in halves.NEEDED}
-    if all(arrays[name] is None for name in halves.OBJECTS):
+    if all(arrays[name] is None for name in HALF_OBJECTS):
         return None if asked else NO_HALVES
     try:
         return halves.measure(arrays, attestation["input"].get("pixel_size_m"))

@@ -21,6 +21,7 @@ import numpy as np
 
 import harness
 from harness import arrays, halves, multiscale, provenance, quality, recipe, stopping
+from harness.model import HALF_OBJECTS
 
 if TYPE_CHECKING:
     from harness.jobs.arguments import Request
@@ -114,7 +115,7 @@ class Run:
             "positions_x_px": self.positions_x_px,
             "positions_y_px": self.positions_y_px,
             **(last if self.recipe["stop"] == recipe.HELD_OUT else {}),
-            **dict(zip(halves.OBJECTS, self.half_objects, strict=False)),
+            **dict(zip(HALF_OBJECTS, self.half_objects, strict=False)),
         }
 
     @property

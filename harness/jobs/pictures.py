@@ -16,6 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from harness import arrays, png, recompute, stopping
+from harness.jobs import resolution
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,6 +67,9 @@ def _figures(
     yield "loss.png", _epochs(run, how)
     if verdict.aligned is not None:
         yield "truth_comparison.png", _comparison(verdict, quality, how)
+    curves = resolution.figure(quality, scan.pixel_size_m, how)
+    if curves is not None:
+        yield "resolution.png", curves
 
 
 def _object(
