@@ -19,24 +19,26 @@ if TYPE_CHECKING:
 
 COLOURS = ("tab:red", "tab:orange", "tab:blue")
 STYLES = {"seed": "--", "default": "-"}
-SPLIT = "train"
 
 
 def draw(cells: Sequence[Cell], path: Path) -> None:
-    """Write a PNG: a column a view, above the error in time, below error and limit by dose."""
-    shown = [cell for cell in cells if cell.key.split == SPLIT]
-    views = list(dict.fromkeys(cell.key.view for cell in shown))
-    figure = Figure(figsize=(4.2 * len(views), 7.6), layout="constrained")
+    """Write a PNG: a column a view; two rows a split, of error in time, and error and limit."""
+    splits = list(dict.fromkeys(cell.key.split for cell in cells))
+    views = list(dict.fromkeys(cell.key.view for cell in cells))
+    size = (4.2 * len(views), 7.6 * len(splits))
+    figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(2, len(views), sharey="row", squeeze=False)
-    for column, view in enumerate(views):
-        of_view = [cell for cell in shown if cell.key.view == view]
-        _in_time(axes[0][column], of_view)
-        _by_dose(axes[1][column], of_view)
-        lost = "" if not all(cell.why_not for cell in of_view) else "\ncannot be reconstructed"
-        axes[0][column].set_title(f"{view}{lost}")
-    axes[0][0].set_ylabel("NRMSE against the truth")
-    axes[1][0].set_ylabel("phase error in the band of both (rad)")
+    axes = figure.subplots(2 * len(splits), len(views), sharey="row", squeeze=False)
+    for number, split in enumerate(splits):
+        in_time, by_dose = axes[2 * number : 2 * number + 2]
+        for column, view in enumerate(views):
+            shown = [cell for cell in cells if (cell.key.split, cell.key.view) == (split, view)]
+            _in_time(in_time[column], shown)
+            _by_dose(by_dose[column], shown)
+            lost = "" if not all(cell.why_not for cell in shown) else "\ncannot be reconstructed"
+            in_time[column].set_title(f"{view}, {split}{lost}")
+        in_time[0].set_ylabel("NRMSE against the truth")
+        by_dose[0].set_ylabel("phase error in the band of both (rad)")
     figure.savefig(path, dpi=100, metadata={"Software": None})
 
 

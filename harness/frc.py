@@ -27,6 +27,14 @@ class RingCorrelation:
     resolution_px: float | None
     reason: str
 
+    def as_records(self) -> list[dict[str, float]]:
+        """Return the rings as they stand in a record."""
+        lines = (self.frequency_per_px, self.correlation, self.half_bit)
+        return [
+            {"cycles_per_px": at, "correlation": value, "half_bit": limit}
+            for at, value, limit in zip(*(line.tolist() for line in lines), strict=True)
+        ]
+
 
 NO_CURVE = RingCorrelation(*3 * [np.zeros(0)], None, "")
 

@@ -82,16 +82,7 @@ def _correlated(
         "half_bit_resolution_px": resolution_px,
         "half_bit_resolution_m": resolution_px * pixel_size_m if known else None,
         "undefined": blank or curve.reason or None,
-        "rings": [
-            {"cycles_per_px": at, "correlation": value, "half_bit": limit}
-            for at, value, limit in zip(
-                *(
-                    line.tolist()
-                    for line in (curve.frequency_per_px, curve.correlation, curve.half_bit)
-                ),
-                strict=True,
-            )
-        ],
+        "rings": curve.as_records(),
     }
 
 

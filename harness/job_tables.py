@@ -60,7 +60,7 @@ def _quality(rows: Sequence[Sequence[Any]]) -> Iterable[str]:
         "is reconstructed of others is no result. "
         "MS-SSIM: of the phase. Limit: what shot noise leaves of the phase error. In band: up to "
         "the ring correlation's 1/2-bit resolution, a half period; without one, up to 1/2 cycle "
-        "per pixel."
+        "per pixel. A job's `resolution.png` draws that correlation, and error and limit by band."
     )
     cell = ("dose", "view", "split", "reconstructible")
     head = (*cell, "NRMSE", "MS-SSIM", "phase error (rad)", "limit (rad)")

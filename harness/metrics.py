@@ -75,8 +75,8 @@ def against_truth(
     inside, square = mask.values, frc.largest_square(mask.values)
     blank = why_blank(reconstruction, truth, inside)
     if blank:
-        nothing = {"mask": mask.as_record(), **dict.fromkeys(MEASURED), "undefined": {"all": blank}}
-        return Compared(nothing, None, square)
+        nothing = {**dict.fromkeys(MEASURED), "undefined": {"all": blank}, "rings": []}
+        return Compared({"mask": mask.as_record(), **nothing}, None, square)
     registered = registration.register(reconstruction, truth, inside)
     found, wanted = registered.values, truth.astype(np.complex128)
     curve = frc.correlate(*(image[square] for image in (found, wanted)))
@@ -107,9 +107,8 @@ def against_truth(
         "scale": [registered.scale.real, registered.scale.imag],
     }
     undefined = _reasons(record, curve.reason, pixel_size_m)
-    return Compared(
-        {"mask": mask.as_record(), **record, "undefined": undefined}, phase_error, square
-    )
+    whole = {**record, "undefined": undefined, "rings": curve.as_records()}
+    return Compared({"mask": mask.as_record(), **whole}, phase_error, square)
 
 
 MEASURED = (

@@ -28,7 +28,7 @@ DRAWN_FROM: Mapping[str, tuple[str, ...]] = {
     "object_amplitude.png": _OBJECT,
     "object_phase.png": _OBJECT,
     "probe.png": ("probe",),
-    "resolution.png": ("object", *HALF_OBJECTS, INPUT),
+    "resolution.png": (*_OBJECT, "probe", *HALF_OBJECTS, INPUT),
     "truth_comparison.png": ("object", INPUT),
 }
 # Not every job has these.

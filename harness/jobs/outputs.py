@@ -9,22 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness import canonical, files, layout
+from harness import canonical, files, layout, recompute
 from harness.errors import UsageError
+from harness.jobs import curves
 
 if TYPE_CHECKING:
     from harness.jobs.attest import Run
     from harness.jobs.intake import Scan
     from harness.jobs.truth import Verdict
 
-PICTURES = (
-    "loss.png",
-    "object_amplitude.png",
-    "object_phase.png",
-    "probe.png",
-    "resolution.png",
-    "truth_comparison.png",
-)
+PICTURES = tuple(recompute.DRAWN_FROM)
 
 
 def fresh_folder(path: str) -> Path:
@@ -62,6 +56,16 @@ def write_results(
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     """Write result.json; its presence says that every other file is there."""
     files.write_json(folder / layout.RESULT, record)
+
+
+def pictures_of(attested: Mapping[str, Any]) -> set[str]:
+    """Return the names of the pictures that a success leaves, by what its result.json says."""
+    drawn = set(PICTURES)
+    if attested["truth"]["nrmse"] is None:
+        drawn.remove("truth_comparison.png")
+    if not curves.rings(attested["metrics"]):
+        drawn.remove("resolution.png")
+    return drawn
 
 
 def _results(

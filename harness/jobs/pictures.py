@@ -41,7 +41,7 @@ def draw(
 ) -> Iterator[tuple[str, bytes]]:
     """Yield (file name, PNG bytes) of every picture that the run allows.
 
-    quality: `metrics` of the result.json.
+    quality: as `harness.quality.measure` gives it.
     """
     how = f"{run.algorithm}, {run.epochs_run} epochs, {run.initial_object} start"
     known = {name: arrays.array_sha256(values) for name, values in run.arrays().items()}
@@ -67,9 +67,9 @@ def _figures(
     yield "loss.png", _epochs(run, how)
     if verdict.aligned is not None:
         yield "truth_comparison.png", _comparison(verdict, quality, how)
-    by_frequency = resolution.draw(quality, how)
-    if by_frequency is not None:
-        yield "resolution.png", by_frequency
+    curves = resolution.figure(quality, scan.pixel_size_m, how)
+    if curves is not None:
+        yield "resolution.png", curves
 
 
 def _object(

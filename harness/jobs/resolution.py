@@ -1,71 +1,110 @@
-"""Draw what a run resolves: its phase error beside the photon limit, and how its halves agree."""
+"""Draw how well a job resolves: ring correlation, and phase error beside its photon limit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
+from harness.jobs import curves
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-NYQUIST_CYCLES_PER_PX = 0.5
+    from harness.jobs.curves import Bands, Rings
+
+NYQUIST_PER_PX = 0.5
+# What is held to the truth is blue in both panels.
+COLOURS = {curves.TRUTH: "tab:blue", curves.HALVES: "tab:orange"}
+MARKERS = {curves.TRUTH: "o", curves.HALVES: "s"}
 
 
-def draw(quality: Mapping[str, Any], how: str) -> Figure | None:
-    """Return a panel for each of the two that the run allows; None where it allows neither.
+def figure(quality: Mapping[str, Any], pixel_size_m: float | None, how: str) -> Figure | None:
+    """Return the picture; None where there is neither a truth nor halves to compare.
 
-    quality: `metrics` of a result.json.
+    quality: `metrics` of result.json.
     """
-    limit, between = quality["photon_limit"], quality["between_halves"]
-    panels: list[Callable[[Axes], None]] = []
-    if limit and limit["bands"]:
-        panels.append(lambda axes: _errors(axes, limit))
-    if between and between["rings"]:
-        panels.append(lambda axes: _agreement(axes, between))
-    if not panels:
+    lines, bands = curves.rings(quality), curves.bands(quality)
+    if not lines and bands is None:
         return None
-    figure = Figure(figsize=(0.6 + 3.9 * len(panels), 3.6), layout="constrained")
-    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        panel(axes)
-        axes.set_xlim(0, NYQUIST_CYCLES_PER_PX)
-        axes.set_xlabel("spatial frequency (cycles/px)", fontsize=8)
-        axes.tick_params(labelsize=8, which="both")
-        axes.grid(True, which="both", alpha=0.3)
-        axes.legend(fontsize=7)
-    figure.suptitle(f"By frequency ({how})", fontsize=10)
-    return figure
+    panels = [name for name, there in (("rings", lines), ("bands", bands)) if there]
+    drawn = Figure(figsize=(4.1 * len(panels) if bands else 6, 4.3), layout="constrained")
+    for name, axes in zip(panels, drawn.subplots(1, len(panels), squeeze=False)[0], strict=True):
+        if name == "rings":
+            _rings(axes, lines)
+        else:
+            _bands(axes, bands)
+        _frequencies(axes, pixel_size_m)
+    drawn.suptitle(_title(quality, lines, how), fontsize=9)
+    return drawn
 
 
-def _errors(axes: Axes, limit: Mapping[str, Any]) -> None:
-    """Draw the phase error of each band as a step, and what shot noise would leave of it."""
-    ends = [band["to_cycles_per_px"] for band in limit["bands"]]
-    edges = [0.0, *ends]
-    for name, style, label in (
-        ("phase_rmse_rad", {"color": "tab:blue", "linestyle": "-"}, "phase error"),
-        ("photon_limit_phase_rad", {"color": "tab:orange", "linestyle": "--"}, "photon limit"),
-    ):
-        axes.stairs([band[name] for band in limit["bands"]], edges, label=label, **style)
+def _title(quality: Mapping[str, Any], lines: Sequence[Rings], how: str) -> str:
+    lost = (
+        "" if quality["coverage"]["reconstructible"] else " of a scan that cannot be reconstructed"
+    )
+    threshold = "dashed beside each curve: 1/2-bit threshold, made for two halves"
+    eased = any(line.of == curves.TRUTH for line in lines)
+    less = "; against a truth it asks less" if eased else ""
+    return f"Resolution{lost} ({how})\n{threshold}{less}"
+
+
+def _rings(axes: Axes, lines: Sequence[Rings]) -> None:
+    for line in lines:
+        look = {"color": COLOURS[line.of], "linewidth": 1.2}
+        axes.plot(
+            line.cycles_per_px,
+            line.correlation,
+            marker=MARKERS[line.of] if len(line.cycles_per_px) < 30 else None,
+            markersize=3,
+            label=line.label,
+            **look,
+        )
+        axes.plot(line.cycles_per_px, line.half_bit, linestyle="--", **look)
+        if line.crossing is not None:
+            axes.plot(*line.crossing, marker="x", color="black", markersize=7)
+    axes.set_ylim(min(0.0, *(min(line.correlation) for line in lines)) - 0.05, 1.05)
+    axes.set_ylabel("Fourier ring correlation", fontsize=8)
+    _legend(axes)
+
+
+def _bands(axes: Axes, bands: Bands) -> None:
+    """Draw error and limit as steps, one a band."""
+    edges = bands.edges_per_px
     axes.set_yscale("log")
-    if limit["resolvable_band"]:
-        end = limit["resolvable_band"]["to_cycles_per_px"]
-        axes.axvline(end, color="0.4", linewidth=1, linestyle=":", label="resolved up to here")
-    axes.set_ylabel("in each band (rad)", fontsize=8)
-    axes.set_title("Phase error and photon limit", fontsize=9)
+    axes.stairs(bands.error_rad, edges, baseline=None, color="tab:blue", label=bands.error_label)
+    axes.stairs(
+        bands.limit_rad,
+        edges,
+        baseline=None,
+        color="black",
+        linestyle="--",
+        label=bands.limit_label,
+    )
+    axes.axvline(
+        bands.band_to_per_px,
+        color="grey",
+        linestyle=":",
+        label=f"band: up to {bands.band_to_per_px:.3f} cycles per px",
+    )
+    axes.set_ylabel("phase error in each band (rad)", fontsize=8)
+    _legend(axes)
 
 
-def _agreement(axes: Axes, between: Mapping[str, Any]) -> None:
-    """Draw the ring correlation of the halves and its 1/2-bit threshold."""
-    rings = between["rings"]
-    frequency = [ring["cycles_per_px"] for ring in rings]
-    for name, style, label in (
-        ("correlation", {"color": "tab:blue", "linestyle": "-"}, "halves of the frames"),
-        ("half_bit", {"color": "tab:orange", "linestyle": "--"}, "1/2-bit threshold"),
-    ):
-        axes.plot(frequency, [ring[name] for ring in rings], label=label, **style)
-    axes.set_ylim(-0.2, 1.05)
-    axes.set_ylabel("ring correlation", fontsize=8)
-    resolution_px = between["half_bit_resolution_px"]
-    words = "" if resolution_px is None else f", {resolution_px:.2f} px"
-    axes.set_title(f"Agreement of the halves{words}", fontsize=9)
+def _legend(axes: Axes) -> None:
+    """Put the legend under the panel, where it hides no curve."""
+    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.16))
+
+
+def _frequencies(axes: Axes, pixel_size_m: float | None) -> None:
+    axes.set_xlim(0, NYQUIST_PER_PX)
+    axes.set_xlabel("spatial frequency (cycles per px)", fontsize=8)
+    axes.tick_params(labelsize=8, which="both")
+    axes.grid(True, which="both", alpha=0.3)
+    length = curves.per_length(pixel_size_m)
+    if length is not None:
+        per_px, unit = length
+        above = axes.secondary_xaxis("top", functions=(lambda x: x * per_px, lambda x: x / per_px))
+        above.set_xlabel(f"cycles per {unit}", fontsize=8)
+        above.tick_params(labelsize=8)

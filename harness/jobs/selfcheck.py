@@ -40,7 +40,7 @@ from harness import (
     terminal,
 )
 from harness.errors import EXIT_FAILED, EXIT_OK, UsageError
-from harness.jobs import figures
+from harness.jobs import figures, outputs
 
 FORMAT = "harness.selfcheck/1"
 # Without regularisation the truth stays where it is.
@@ -243,10 +243,13 @@ def _measure(out: Path, experiment: Experiment, arrays: Arrays) -> tuple[float, 
 
 
 def _not_borne_out(out: Path, attested: Mapping[str, Any]) -> str:
-    """Return the first figure of a record that the input and the arrays do not give, or ""."""
+    """Return what is amiss: pictures, or a figure that input and arrays do not give; else ""."""
     archive, data = (
         path.read_bytes() for path in (out / layout.RECONSTRUCTION, out.parent / "input.npz")
     )
+    drawn = {path.name for path in out.glob("*.png")}
+    if drawn != outputs.pictures_of(attested):
+        return f"other pictures than were to be drawn: {', '.join(sorted(drawn))}"
     judged = remeasure.judgement(data, {})
     if judged is None:
         return remeasure.UNFIT

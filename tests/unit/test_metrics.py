@@ -148,6 +148,7 @@ def test_what_is_undefined_is_null_and_says_why():
     assert "NaN" in record["undefined"]["all"]
     dark = against_truth(0 * OBJECT, OBJECT, MASK)
     assert "dark" in dark["undefined"]["all"]
+    assert record["rings"] == dark["rings"] == []
 
 
 # Ring correlation
@@ -178,6 +179,16 @@ def test_a_signal_cut_off_at_a_frequency_resolves_half_its_period(cutoff):
     curve = frc.correlate(signal + one, signal + other)
     # The window's main lobe carries the signal up to two rings further.
     assert cutoff - 1 / 256 < 0.5 / curve.resolution_px < cutoff + 3 / 256
+
+
+def test_the_curve_stands_in_the_record_and_meets_its_threshold_where_the_resolution_says():
+    rows, columns = (np.fft.fftfreq(size) for size in OBJECT.shape)
+    low = np.fft.ifft2(np.fft.fft2(OBJECT) * (np.hypot(rows[:, None], columns) < 0.2))
+    record = against_truth(low + noise(3, 0.05), OBJECT, MASK)
+    above = [ring["correlation"] > ring["half_bit"] for ring in record["rings"]]
+    first_under = above.index(False)
+    before, after = (record["rings"][at]["cycles_per_px"] for at in (first_under - 1, first_under))
+    assert before < 0.5 / record["frc_half_bit_resolution_px"] <= after
 
 
 def test_the_resolution_in_metres_needs_a_pixel_size():

@@ -97,6 +97,7 @@ def quality(name, **changed):
 def test_a_summary_sets_error_beside_photon_limit():
     words, table, *_ = quality("succeeded-with-halves")
     assert "docs/metrics.md" in words
+    assert "`resolution.png`" in words
     head, _, row = table.splitlines()
     cells = dict(zip(head.split(" | "), row.split(" | "), strict=True))
     assert (cells["NRMSE"], cells["MS-SSIM"]) == ("0.070", "0.828")
