@@ -19,7 +19,16 @@ import numpy as np
 
 from bench import trial
 from bench.timing import scratch
-from harness import alignment, layout, matrix, prepare, reproduction, studyfile, terminal
+from harness import (
+    alignment,
+    layout,
+    matrix,
+    prepare,
+    recipefile,
+    reproduction,
+    studyfile,
+    terminal,
+)
 from harness.design import Preset, StudyDesign
 from harness.errors import EXIT_FAILED, EXIT_OK
 from harness.jobs import epochs, ptychi_lsqml
@@ -42,7 +51,7 @@ def main() -> int:
     import torch
 
     ptychi_lsqml.choose_device(CUDA, torch.cuda.is_available())
-    tolerance = f"tolerance {reproduction.OBJECT_TOLERANCE:g}"
+    tolerance = f"tolerance {_tolerance():g}"
     print(f"{torch.cuda.get_device_name()}, recipe {RECIPE}, {tolerance}")
     print("| frame (px) | cell | epoch (s) | bare epoch (s) | ratio | from the CPU's |")
     print("| --- " * 6 + "|")
@@ -64,13 +73,17 @@ def _study(study: StudyDesign, factor: int) -> list[bool]:
                 _bare(npz, seed)  # The device's start is no cell's time.
             cuda, bare = _whole(npz, seed, CUDA), _bare(npz, seed)
             difference = alignment.relative_difference(cuda.object_, _whole(npz, seed, CPU).object_)
-            apart.append(not difference <= reproduction.OBJECT_TOLERANCE)
+            apart.append(not difference <= _tolerance())
             print(
                 f"| {design.presets['default'].frame_px} | {key} | {cuda.epoch_s:.4f} | "
                 f"{bare.epoch_s:.4f} | {cuda.epoch_s / bare.epoch_s:.2f} | {difference:.1e} |",
                 flush=True,
             )
     return apart
+
+
+def _tolerance() -> float:
+    return reproduction.tolerance(recipefile.load(RECIPE))
 
 
 def _wider(preset: Preset, factor: int) -> Preset:

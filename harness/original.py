@@ -97,7 +97,10 @@ def _of_arrays(job: Record, compared: Record, place: str) -> Iterator[Fact]:
         yield f"{place}/arrays ({name})", given.get(name), stated.get(name)
     far, said = compared["object_nrmse"], job["object_nrmse"]
     near = None not in (far, said) and math.isclose(
-        far, said, rel_tol=NRMSE_SLACK, abs_tol=NRMSE_SLACK * reproduction.OBJECT_TOLERANCE
+        far,
+        said,
+        rel_tol=NRMSE_SLACK,
+        abs_tol=NRMSE_SLACK * min(reproduction.OBJECT_TOLERANCES.values()),
     )
     yield f"{place}/object_nrmse", said if near else far, said
 

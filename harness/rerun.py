@@ -165,8 +165,10 @@ def _carry_out(original: Original, checked: Checked, made: Path, say: Say) -> in
     files.write_json(folder / layout.SKIP_SUMMARY, skips)
     ledger = Ledger(folder, document)
     interrupted = _run(ledger, jobs, say)
+    tolerance = reproduction.tolerance(document["settings"]["recipe"])
     compared = [
-        rerun_compare.compared(_left_by(original, job), job, ledger.result(job.key)) for job in jobs
+        rerun_compare.compared(_left_by(original, job), job, ledger.result(job.key), tolerance)
+        for job in jobs
     ]
     rests_on = _rests_on(checked, ledger.document["jobs"], jobs)
     surroundings = _record_surroundings(folder, rests_on)
@@ -289,7 +291,7 @@ def _facts(original: Original) -> dict[str, Any]:
             "filters": document["filters"],
             "study_sha256": document["study"]["sha256"],
         },
-        "tolerance": {"object_nrmse": reproduction.OBJECT_TOLERANCE},
+        "tolerance": {"object_nrmse": reproduction.tolerance(document["settings"]["recipe"])},
     }
 
 

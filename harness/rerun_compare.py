@@ -21,10 +21,12 @@ class Left:
     sealed_sha256: str | None
 
 
-def compared(original: Left, job: ReconstructionJob, result: Mapping[str, Any]) -> dict[str, Any]:
+def compared(
+    original: Left, job: ReconstructionJob, result: Mapping[str, Any], tolerance: float
+) -> dict[str, Any]:
     """Return what the record of a reproduction says of one job, its verdict last.
 
-    result: the job's execution result, now that it was run again.
+    result: the job's execution result, now that it was run again.  tolerance: for "within".
     """
     after = Path(job.output_dir) / layout.RECONSTRUCTION
     digest = files.sha256_or_none(original.path)
@@ -45,7 +47,7 @@ def compared(original: Left, job: ReconstructionJob, result: Mapping[str, Any]) 
         **reproduction.compare_arrays(*pair, region),
         "findings": [item.as_record() for item in found],
     }
-    verdict = reproduction.verdict_of(record, reproduction.OBJECT_TOLERANCE)
+    verdict = reproduction.verdict_of(record, tolerance)
     return {**record, "verdict": verdict}
 
 

@@ -22,6 +22,7 @@ from harness import (
     mutation,
     records,
     reproduction,
+    stage_files,
     verify_run,
 )
 from harness.crosscheck import seconds_between as seconds
@@ -182,6 +183,7 @@ def _check_stage(
         *_check_guide(record, read, digests),
         *_check_uncommitted(path, record, digests),
         *_check_verdict(path, record, read),
+        *stage_files.check(record, read, digests),
     ]
     if record["stage"] in layout.RUN_STAGES:
         found += verify_run.check(record, read, digests, schema)

@@ -80,3 +80,9 @@ def test_stages_about_another_study_are_told(whole, name, value):
     found = told(whole, attack)
     after = [path for path, _ in records.stages(whole.read) if path not in (RED, GREEN)]
     assert all((path, "stage.study", f"/settings/{name}") in found for path in after)
+
+
+@pytest.mark.parametrize("path", ["red/runs/notes.md", "green/notes.md", "collect/notes.md"])
+def test_a_file_that_nothing_of_a_stage_names_is_told_though_it_is_listed(whole, path):
+    struck = hubs.strike(whole, lambda hub: hub.files.update({path: b"all is well"}), hubs.MENDS)
+    assert [(item.rule, item.where) for item in hubs.findings(struck)] == [("hub.extra", path)]

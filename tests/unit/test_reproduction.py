@@ -95,7 +95,7 @@ def test_all_jobs_that_succeeded_are_run_again_and_are_identical(reproduce, comp
     record = record_of(made)
     assert record["original"]["head_sha256"] == hub.head(complete_hub)
     assert (record["verdict"], record["exit_code"]) == ("pass", 0)
-    assert record["tolerance"] == {"object_nrmse": reproduction.OBJECT_TOLERANCE}
+    assert record["tolerance"] == {"object_nrmse": reproduction.OBJECT_TOLERANCES["gaussian"]}
     assert [array["name"] for array in record["jobs"][0]["arrays"]] == [
         "loss_per_epoch",
         "object",
@@ -141,7 +141,7 @@ def test_an_object_that_is_off_is_within_the_tolerance_or_different(
     assert verdicts(made) == {JOB: verdict}
     assert record_of(made)["verdict"] == ("fail" if expected else "pass")
     nrmse = record_of(made)["jobs"][0]["object_nrmse"]
-    assert (nrmse > reproduction.OBJECT_TOLERANCE) == (verdict == "different")
+    assert (nrmse > reproduction.OBJECT_TOLERANCES["gaussian"]) == (verdict == "different")
     assert findings(made) == ()
 
 
@@ -618,7 +618,7 @@ def test_an_original_that_is_none_or_does_not_hold_is_told(reproduced, hub_to_at
 def compared(original, again, region=EVERYWHERE):
     found = reproduction.compare_arrays(original, again, region)
     job = {"status": "succeeded", **found}
-    return reproduction.verdict_of(job, reproduction.OBJECT_TOLERANCE)
+    return reproduction.verdict_of(job, reproduction.OBJECT_TOLERANCES["gaussian"])
 
 
 @pytest.fixture
@@ -673,3 +673,9 @@ def test_arrays_that_cannot_be_compared_are_different(arrays, change):
 
 def test_a_copy_of_a_reproduction_still_holds(reproduced, tmp_path):
     assert findings(Path(shutil.copytree(reproduced, tmp_path / "other"))) == ()
+
+
+def test_what_counts_as_within_goes_with_the_noise_model():
+    by = [{"options": {reproduction.NOISE_MODEL: name}} for name in ("gaussian", "poisson")]
+    assert [reproduction.tolerance(each) for each in by] == [0.001, 0.05]
+    assert reproduction.tolerance({"options": {}}) == 0.001, "pty-chi's own"
