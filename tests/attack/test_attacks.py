@@ -104,9 +104,11 @@ def test_a_seal_kept_elsewhere_names_what_was_changed_and_sealed_again(
     assert cli.main(["verify", str(hub_to_attack), "--seal", str(kept)]) == 0
     assert anchor.check_seal(hub_to_attack, kept) == ()
     log = "green/pytest_phase_f_cli_exec_green.log"
-    struck = hubs.strike(
-        hubs.load(hub_to_attack), lambda hub: hub.files.update({log: b"1 passed\n"}), hubs.MENDS
-    )
+
+    def attack(hub):
+        hub.files[log] = b"all is well\n" + hub.files[log]
+
+    struck = hubs.strike(hubs.load(hub_to_attack), attack, hubs.MENDS)
     for path, data in struck.files.items():
         (hub_to_attack / path).write_bytes(data)
     capsys.readouterr()
