@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.timing import row
-from harness import arrays, layout, matrix, prepare, seal, stages, studyfile
+from harness import arrays, layout, matrix, prepare, provenance, seal, stages, studyfile
 from tests import small_tree
 from tests.attack import hubs
 
@@ -70,6 +70,8 @@ def make(folder: Path) -> Path:
         asked, filters=matrix.check_filters(asked.design, {}), words=("--num-epochs", "2")
     )
     os.environ["PYTHONPATH"] = str(tree)
+    here = provenance.versions()
+    provenance.versions = lambda: small_tree.stood_in(here)
     with chdir(tree), open(os.devnull, "w") as nowhere:
         told, sys.stdout = sys.stdout, nowhere
         try:

@@ -162,12 +162,13 @@ def between_halves(archive: bytes, attestation: Record) -> Record | str | None:
 
     A string says why nothing can be computed: none were asked for, or the arrays do not fit.
     """
+    asked = attestation["metrics"]["between_halves"] is not None
+    if all(array(archive, name) is None for name in HALF_OBJECTS):
+        return None if asked else NO_HALVES
+    # A sixth of a second of imports, which a hub without halves does not need.
     from harness import halves
 
-    asked = attestation["metrics"]["between_halves"] is not None
     arrays = {name: array(archive, name) for name in halves.NEEDED}
-    if all(arrays[name] is None for name in HALF_OBJECTS):
-        return None if asked else NO_HALVES
     try:
         return halves.measure(arrays, attestation["input"].get("pixel_size_m"))
     except InputInvalid:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any
@@ -58,8 +59,14 @@ OWN_FILES = {
 
 def check_schema(path: str, name: str, read: Read, schema: Schema) -> tuple[Finding, ...]:
     """Return how a document of a hub breaks its schema; JSON that cannot be read is a finding."""
+    return _breaches(path, name, read(path), schema)
+
+
+# Two checks of a hub ask for the same attestation, a hundredth of a second each.
+@lru_cache(maxsize=512)
+def _breaches(path: str, name: str, data: bytes | None, schema: Schema) -> tuple[Finding, ...]:
     try:
-        document = records.document(read, path)
+        document = records.document(lambda _path: data, path)
     except ValueError as error:
         return (finding("hub.json", where=path, expected="JSON", found=str(error)),)
     return schemas.check(document, schema(name), name=name, where=path)

@@ -33,12 +33,8 @@ def no_key(monkeypatch):
 def versions():
     """Stages here say the versions that the test child attests, where none is installed."""
     plain = provenance.versions
-
-    def filled():
-        return {name: said or small_tree.STANDS_IN.get(name) for name, said in plain().items()}
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(provenance, "versions", filled)
+        patch.setattr(provenance, "versions", lambda: small_tree.stood_in(plain()))
         yield
 
 

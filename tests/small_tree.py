@@ -243,6 +243,11 @@ def new_hub(root: Path) -> Path:
     return hub.create(reports, INITIATIVE, "small", provenance.now)
 
 
+def stood_in(versions: dict[str, str | None]) -> dict[str, str | None]:
+    """Return versions with those that the test child attests where none is installed."""
+    return {name: said or STANDS_IN.get(name) for name, said in versions.items()}
+
+
 def request(
     root: Path,
     hub_path: Path,
