@@ -49,7 +49,6 @@ COMMANDS = {
     "real-run": ("reconstruction",),
 }
 LAST_STATES = {"dry-run": manifest.PLANNED, "real-run": manifest.SUCCEEDED}
-ENDED = b"# ended: "
 
 Record = Mapping[str, Any]
 
@@ -112,9 +111,9 @@ def exit_code(record: Record, *, passed: bool) -> int:
 def returncode_in_log(log: bytes) -> int | str:
     """Return what the last line of a job's log says: a code, or the words that stand there."""
     last = log.rstrip(b"\n").rpartition(b"\n")[2]
-    if not last.startswith(ENDED):
-        return "no closing line"
-    words = last.removeprefix(ENDED).decode(errors="replace").partition(" at ")[0]
+    if not last.startswith(stagelog.ENDED):
+        return stagelog.NOTHING
+    words = last.removeprefix(stagelog.ENDED).decode(errors="replace").partition(" at ")[0]
     known = {describe_returncode(code): code for code in range(-64, 256)}
     return known.get(words, words)
 

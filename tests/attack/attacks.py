@@ -302,13 +302,7 @@ def _quiet(job: str) -> Attack:
 def _without_job(listed: str, skips: str, job: str) -> Attack:
     def attack(hub: Hub) -> None:
         def drop(document: Any) -> None:
-            document["jobs"] = [each for each in document["jobs"] if each["output_dir"] != job]
-            document["execution_results"] = [
-                each
-                for each in document["execution_results"]
-                if not each["log_path"].startswith(job)
-            ]
-            document["filtered_jobs"] -= 1
+            run_forgeries.leave_out(document, job)
             document["total_jobs"] -= 1
 
         hub.edit(listed, drop)

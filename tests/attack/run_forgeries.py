@@ -135,6 +135,15 @@ def earlier_run(listed: str, by: timedelta) -> Attack:
     return attack
 
 
+def leave_out(document: Any, job: str) -> None:
+    """Take a job, by its folder, and what came of it out of a manifest."""
+    document["jobs"] = [each for each in document["jobs"] if each["output_dir"] != job]
+    document["execution_results"] = [
+        each for each in document["execution_results"] if not each["log_path"].startswith(job)
+    ]
+    document["filtered_jobs"] -= 1
+
+
 def skipped_for(listed: str, skips: str, job: str, reason: str) -> Attack:
     """Say of a job why it was not run, and take its files away."""
 
@@ -144,13 +153,7 @@ def skipped_for(listed: str, skips: str, job: str, reason: str) -> Attack:
         missing = "input is missing" in reason
 
         def drop(document: Any) -> None:
-            document["jobs"] = [each for each in document["jobs"] if each["output_dir"] != job]
-            document["execution_results"] = [
-                each
-                for each in document["execution_results"]
-                if not each["log_path"].startswith(job)
-            ]
-            document["filtered_jobs"] -= 1
+            leave_out(document, job)
             if missing:
                 name = reason.rpartition("/")[2]
                 document["missing_jobs"].append({**key, "input_npz": name})

@@ -197,9 +197,11 @@ def test_nothing_selected_in_a_stage_ends_with_5(tree, new_hub):
     assert findings(new_hub) == ()
 
 
-def test_a_second_stage_joins_the_hub_and_cites_the_first(tree, small_hub):
-    before = small_tree.digests(small_hub)
+def test_a_second_stage_joins_the_hub_and_cites_the_first(tree, small_hub, tmp_path, monkeypatch):
+    before, summary = small_tree.digests(small_hub), tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     assert small_tree.run_stage(tree, small_hub, "collect") == 0
+    assert f"after collect: head sha256 `{hub.head(small_hub)}`" in summary.read_text()
     record = read(small_hub / "collect" / "stage.json")
     assert record["previous"] == {"path": "cli/stage.json", "sha256": before["cli/stage.json"]}
     after = small_tree.digests(small_hub)
