@@ -57,10 +57,10 @@ def _ended(lines: Sequence[bytes]) -> str:
 def _totals(
     command: Mapping[str, Any], lines: Sequence[bytes], report: junit.Report
 ) -> Iterator[Finding]:
-    """Yield where pytest's last summary counts other failures or errors than its report."""
+    """Yield where pytest's last summary counts otherwise than its report."""
     found = [match[1] for line in lines if (match := _SUMMARY.fullmatch(line))]
     counted = {word.decode(): int(n) for n, word in _COUNT.findall(found[-1])} if found else {}
-    for name in (junit.FAILED, junit.ERROR):
+    for name in (junit.PASSED, junit.FAILED, junit.ERROR):
         total = sum(outcome.outcome == name for outcome in report.outcomes)
         if counted.get(name, 0) != total:
             yield _told(command, f"{total} {name}", f"{counted.get(name, 0)} {name}")

@@ -15,6 +15,7 @@ from tests.attack import hubs
     [
         ("green", b"# ended: return code 0", b"# ended: return code 1", "return code 1"),
         ("green", b" passed", b" failed", "1 failed"),
+        ("green", b" passed", b" done", "0 passed"),
         ("real_run", b"# ended: return code 0", b"# ended: return code 1", "return code 1"),
     ],
 )
