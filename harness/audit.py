@@ -176,7 +176,8 @@ def _jobs(read: records.Read) -> Iterator[_Job]:
 def _left(entries: Sequence[Entry], read: records.Read, folder: str) -> Left:
     name = f"{folder}/{layout.RECONSTRUCTION}"
     data = read(name) or b""
-    reading = npz.read_file(io.BytesIO(data), shown_as=name)
+    hashed = next((entry.sha256 for entry in entries if entry.path == name), "")
+    reading = npz.read_file(io.BytesIO(data), name, hashed)
     pictures = {
         PurePath(entry.path).name: read(entry.path) or b""
         for entry in entries

@@ -107,10 +107,13 @@ def read(path: Path, shown_as: str) -> NpzReading:
         return _unusable(shown_as, "npz.unreadable", "a readable file", _why(error))
 
 
-def read_file(file: BinaryIO, shown_as: str) -> NpzReading:
-    """Return the reading of an open binary file; see `read`."""
+def read_file(file: BinaryIO, shown_as: str, sha256: str = "") -> NpzReading:
+    """Return the reading of an open binary file; see `read`.
+
+    sha256: of the file, by one who has hashed these bytes already; hashed here where it is "".
+    """
     try:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = sha256 or hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         return _unusable(shown_as, "npz.unreadable", "a readable file", _why(error))
     size_bytes = file.seek(0, os.SEEK_END)

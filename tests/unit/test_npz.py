@@ -692,3 +692,8 @@ def test_the_description_of_a_sound_file_fits_its_schema(sound):
 
     description = read(sound).description
     assert schemas.check(description, schema("npz_input"), name="npz_input", where="x") == ()
+
+
+def test_a_digest_that_is_known_already_is_taken(sound):
+    with sound.open("rb") as file:
+        assert npz.read_file(file, "x.npz", "0" * 64).description["sha256"] == "0" * 64
