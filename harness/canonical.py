@@ -54,7 +54,8 @@ def parse_text(text: str) -> Any:
             parse_int=_whole_number,
         )
         # Only an escape, or a text that was no Unicode, can have made one.
-        lone = LONE_SURROGATE.search(json.dumps(document, ensure_ascii=False))
+        suspect = "\\u" in text or not text.isascii()
+        lone = suspect and LONE_SURROGATE.search(json.dumps(document, ensure_ascii=False))
     except RecursionError:
         raise ValueError("nested too deep") from None
     if lone:

@@ -22,6 +22,7 @@ from harness import (
     layout,
     manifest,
     records,
+    remeasure,
     seal,
     statement,
     verify_run,
@@ -87,22 +88,32 @@ def _sha256(data: bytes) -> str:
 
 
 @contextmanager
-def each_document_checked_once() -> Iterator[None]:
-    """Remember how a document breaks its schema: thousands of hubs here differ in one file."""
-    plain = verify_run.check_schema
-    known: dict[tuple[str, str, str], tuple[Finding, ...]] = {}
+def each_thing_judged_once() -> Iterator[None]:
+    """Remember how a document breaks its schema and how far halves agree.
 
-    def check(path: str, name: str, read: records.Read, schema: Any) -> tuple[Finding, ...]:
-        key = (path, name, _sha256(read(path) or b""))
+    Thousands of hubs here differ in one file: what is judged is told by its digest.
+    """
+    known: dict[tuple[str, ...], Any] = {}
+    check, measure = verify_run.check_schema, remeasure.between_halves
+
+    def once(key: tuple[str, ...], judge: Callable[..., Any], *given: Any) -> Any:
         if key not in known:
-            known[key] = plain(path, name, read, schema)
+            known[key] = judge(*given)
         return known[key]
 
-    verify_run.check_schema = check
+    def check_once(path: str, name: str, read: records.Read, schema: Any) -> tuple[Finding, ...]:
+        key = (path, name, _sha256(read(path) or b""))
+        return once(key, check, path, name, read, schema)
+
+    def measure_once(archive: bytes, attestation: Mapping[str, Any]) -> Any:
+        key = (_sha256(archive), canonical.digest(attestation))
+        return once(key, measure, archive, attestation)
+
+    verify_run.check_schema, remeasure.between_halves = check_once, measure_once
     try:
         yield
     finally:
-        verify_run.check_schema = plain
+        verify_run.check_schema, remeasure.between_halves = check, measure
 
 
 def strike(sound: Hub, attack: Attack, attacker: str) -> Hub:

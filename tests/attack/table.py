@@ -128,7 +128,7 @@ def run(sound: Hub, listed: Sequence[Case], processes: int) -> list[Outcome | No
     global _work  # noqa: PLW0603
     _work = (sound, list(listed))
     numbers = range(len(listed) * len(hubs.ATTACKERS))
-    with hubs.each_document_checked_once():
+    with hubs.each_thing_judged_once():
         hubs.findings(sound)
         if processes == 1:
             return [_do(number) for number in numbers]

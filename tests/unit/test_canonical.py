@@ -38,6 +38,11 @@ def test_json_in_another_encoding_is_refused(data):
         canonical.parse(data)
 
 
+def test_half_a_character_in_a_text_that_was_decoded_otherwise_is_refused():
+    with pytest.raises(ValueError, match=r"^\\ud800 is no character$"):
+        canonical.parse_text('["\ud800"]')
+
+
 @pytest.mark.parametrize(
     "value", [2**64 - 1, 1 - 2**64, 1.7e308, "\N{MICROSCOPE}", "name-\udcff.txt", {"a": {"a": 1}}]
 )
