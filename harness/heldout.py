@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -30,6 +30,8 @@ class Split:
     by: "photons" or "frames".  share: asked for.
     kept: float32 counts (m, N, N) that are reconstructed from.  kept_frames: int (m,), which.
     held: float32 counts (k, N, N).  held_frames: int (k,).
+    lit: int (p,), where photons are held out, zero frequency in the corner and all frames laid
+    flat behind each other.  seen: float64 (p,), how many.
     """
 
     by: str
@@ -38,6 +40,14 @@ class Split:
     kept_frames: np.ndarray
     held: np.ndarray
     held_frames: np.ndarray
+    lit: np.ndarray = field(init=False)
+    seen: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        flat = np.fft.ifftshift(self.held, axes=(1, 2)).ravel()
+        # Looked for once: every epoch is scored by them.
+        object.__setattr__(self, "lit", np.flatnonzero(flat))
+        object.__setattr__(self, "seen", flat[self.lit].astype(np.float64))
 
     @property
     def brightness(self) -> float:
@@ -86,17 +96,16 @@ def deviance(
     """
     scaled = probe * np.sqrt(split.held_share)
     beside = None if shifts_px is None else shifts_px[split.held_frames]
-    models = forward.frames(scaled, object_, corners[split.held_frames], beside)
-    total = photons = 0.0
-    for frame, model in zip(split.held, models, strict=True):
-        lit = np.flatnonzero(frame)
-        seen = frame.ravel()[lit].astype(np.float64)
-        held = float(seen.sum())
+    total, start, first = 0.0, 0, 0
+    for block in forward.photons(scaled, object_, corners[split.held_frames], beside):
+        last = int(np.searchsorted(split.lit, start + block.size))
+        seen, model = split.seen[first:last], block.ravel()[split.lit[first:last] - start]
         with np.errstate(divide="ignore", invalid="ignore"):
-            more = float((seen * np.log(seen / model.ravel()[lit])).sum())
-        total += 2 * (more - held + float(model.sum()))
-        photons += held
-    return total / photons if photons > 0 and np.isfinite(total) else math.inf
+            total += float((seen * np.log(seen / model)).sum()) + float(block.sum())
+        start, first = start + block.size, last
+    held = float(split.seen.sum())
+    deviance = 2 * (total - held)
+    return deviance / held if held > 0 and np.isfinite(deviance) else math.inf
 
 
 def chosen(deviances: Sequence[float]) -> int:

@@ -60,6 +60,20 @@ def test_the_truth_predicts_the_part_held_out_better_than_anything_near_it():
             assert heldout.deviance(part, probe, wrong, CORNERS) > true
 
 
+def test_the_deviance_is_that_of_every_frame_and_pixel():
+    seen, probe = counts()
+    assert len(seen) > forward.BLOCK_FRAMES
+    assert len(seen) % forward.BLOCK_FRAMES
+    for by in ("photons", "frames"):
+        part = heldout.split(seen, 0.1, by, 5)
+        corners = CORNERS[part.held_frames]
+        model = part.held_share * np.stack(list(forward.frames(probe, OBJECT, corners)))
+        held = part.held.astype(float)
+        logs = np.where(held > 0, held * np.log(np.where(held > 0, held, 1) / model), 0)
+        whole = 2 * (logs - held + model).sum() / held.sum()
+        assert heldout.deviance(part, probe, OBJECT, CORNERS) == pytest.approx(whole, rel=1e-12)
+
+
 def test_a_photon_where_the_model_is_dark_is_no_prediction():
     seen, probe = counts()
     part = heldout.split(seen, 0.1, "photons", 5)
