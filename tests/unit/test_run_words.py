@@ -64,7 +64,7 @@ def test_without_an_option_the_recipe_is_the_study_s_own(hub_in_memory):
     assert options(hub_in_memory, without("--recipe")) == expected
 
 
-@pytest.mark.parametrize("named", ["./mine", "mine.toml", "recipes/mine.toml"])
+@pytest.mark.parametrize("named", ["mine/recipe", "mine.toml"])
 def test_a_recipe_that_is_a_file_is_known_by_its_content_alone(hub_in_memory, named):
     assert options(hub_in_memory, lambda before: [*before, "--recipe", named]) == []
 
@@ -192,6 +192,13 @@ def test_a_view_s_name_used_twice_is_told_with_both_places(hub_in_memory):
     assert checked(hub_in_memory) == [(*place, expected, "'whole', as in /views/0")]
 
 
+def test_a_run_without_digests_has_hashed_neither_study_nor_recipe(hub_in_memory):
+    del hub_in_memory.files["real_run/digests.json"]
+    kept = canonical.short({stage_of()["settings"]["study"]: canonical.sha256(runs.study_text())})
+    recipe = (f"{RECIPE}source_sha256", "None", KEPT["recipe"]["source_sha256"])
+    assert checked(hub_in_memory) == [("hub.study", STUDY, "", "{}", kept), *told(REAL, recipe)]
+
+
 # Its times and versions
 
 
@@ -202,6 +209,15 @@ def test_what_lies_outside_is_told_with_both_spans(hub_in_memory):
     expected = f"within {stage['started_at']} to {stage['finished_at']}"
     place = (STAGE, "/commands/0/started_at")
     assert checked(hub_in_memory) == [("hub.within", *place, expected, f"{early} to {late}")]
+
+
+def test_a_command_that_ends_before_it_starts_lies_nowhere(hub_in_memory):
+    late, early = runs.at("real-run", 40), runs.at("real-run", -10)
+    span = {"started_at": late, "finished_at": early}
+    hub_in_memory.edit(STAGE, lambda each: each["commands"].append({**each["commands"][0], **span}))
+    hub_in_memory.edit(STAGE, lambda each: each["commands"][1].update(name="other"))
+    found = [item[:3] for item in checked(hub_in_memory)]
+    assert found == [("hub.within", STAGE, "/commands/1/started_at")]
 
 
 def test_a_torch_that_is_too_old_is_told_in_full(hub_in_memory):
