@@ -9,7 +9,17 @@ import json
 
 import pytest
 
-from harness import asked, canonical, layout, left_out, manifest, resources, verify_run
+from harness import (
+    asked,
+    canonical,
+    joblog,
+    layout,
+    left_out,
+    manifest,
+    resources,
+    rules,
+    verify_run,
+)
 from tests.attack import run_forgeries
 from tests.memory import hub as memory
 from tests.memory import runs
@@ -284,3 +294,31 @@ def test_what_jobs_run_again_attest_is_read_where_they_succeeded(hub_in_memory):
     assert attested() == {}
     del hub_in_memory.files[path]
     assert attested() == {}
+
+
+# The harness's own log of them
+
+
+@pytest.mark.parametrize(
+    ("returncode", "ended"),
+    [(0, "return code 0"), (-9, "signal SIGKILL"), (None, "no return code")],
+)
+def test_the_log_of_a_job_says_what_the_harness_did_and_why(hub_in_memory, returncode, ended):
+    document = json.loads(hub_in_memory.files[REAL])
+    job, result = document["jobs"][0], document["execution_results"][0]
+    item = {"rule": "npz.finite", "where": "a.npz", "pointer": "", "severity": "note"}
+    item |= {"expected": "numbers", "found": "NaN"}
+    result |= {"returncode": returncode, "findings": [item, item], "input_notes": [item]}
+    said = rules.as_text(rules.from_record(item))
+    assert joblog.render(job, result).decode().split("\n") == [
+        f"job: {runs.JOBS[0]}",
+        f"input: phase_c/dose_10/patched_train.npz sha256 {job['input_sha256']}",
+        f"input note: {said}",
+        f"argv: {' '.join(job['argv'])}",
+        f"started: {result['started_at']}",
+        f"ended: {ended} at {result['finished_at']} after 8.0 s",
+        "reconciliation: 2 findings",
+        *(f"  {said}", f"  {said}"),
+        "status: succeeded",
+        "",
+    ]
