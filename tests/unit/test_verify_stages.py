@@ -278,6 +278,14 @@ def test_a_file_beside_the_record_of_mutants_is_told(hub_in_memory):
     assert mended(hub_in_memory) == [("hub.extra", path, "", "a file of the mutants", "another")]
 
 
+@pytest.mark.parametrize("folder", [layout.REPRODUCE, layout.MUTATION])
+def test_jobs_run_again_or_mutants_alone_hold_and_have_their_documents(folder):
+    hub = memory.alone(folder)
+    assert verified(hub) == []
+    assert {layout.CRATE, f"{folder}/{layout.PROVENANCE}"} < hub.files.keys()
+    assert layout.SUMMARY not in hub.files
+
+
 @pytest.mark.parametrize(("own_plan", "kept"), [(False, REPRODUCTION), (True, REAL)])
 def test_a_hub_without_jobs_run_again_or_mutants_is_no_worse(own_plan, kept):
     hub = memory.sound(own_plan=own_plan)
