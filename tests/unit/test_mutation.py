@@ -282,6 +282,14 @@ def test_the_provenance_of_a_record_of_mutants_is_of_its_files_and_names_code_an
     }
 
 
+@pytest.mark.parametrize("build", ["stage", "reproduction", "opinion"])
+def test_the_provenance_of_mutants_under_another_build_type_breaks_its_schema(made, build):
+    document = json.loads((made / layout.MUTATION / layout.PROVENANCE).read_bytes())
+    document["predicate"]["buildDefinition"]["buildType"] = f"urn:ptycho-evidence:{build}:1"
+    name = "intoto_provenance"
+    assert schemas.check(document, resources.schema(name), name=name, where=name)
+
+
 def test_the_crate_of_a_record_of_mutants_has_its_one_action(made):
     graph = json.loads((made / layout.CRATE).read_bytes())["@graph"]
     (action,) = [each for each in graph if each["@type"] == "CreateAction"]

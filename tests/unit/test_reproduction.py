@@ -27,11 +27,14 @@ from harness import (
 from harness.errors import NothingSelected
 from harness.manifest import key_of
 from tests import small_tree
+from tests.attack import attacks, hubs, table
 from tests.unit.test_verify import edit
 
 JOB = "dose_1000/dense/train"
 MANIFEST = f"real_run/{layout.MANIFEST}"
 RECORD = f"{layout.REPRODUCE}/{layout.REPRODUCTION}"
+# One in so many of the attacks.
+FILES_ONE_IN, VALUES_ONE_IN = 5, 11
 EVERYWHERE = (slice(None), slice(None))
 
 
@@ -562,6 +565,19 @@ def test_an_attack_on_a_reproduction_is_found_though_it_was_sealed_again(
     attack(reproduced)
     hub.seal_hub(reproduced)
     assert (rule, where) in {(item.rule, item.where) for item in findings(reproduced)}
+
+
+def test_a_sample_of_every_attack_on_a_reproduction_is_found_as_on_a_stage(reproduced):
+    sound = hubs.load(reproduced)
+    assert hubs.findings(sound) == ()
+    listed = [
+        *list(attacks.on_files(sound))[::FILES_ONE_IN],
+        *list(attacks.on_values(sound, alike_once=True))[::VALUES_ONE_IN],
+    ]
+    outcomes = [each for each in table.run(sound, listed, processes=1) if each is not None]
+    assert len(outcomes) > 50
+    assert [each for each in outcomes if not (each.found and each.named)] == []
+    assert [each for each in outcomes if each.attacker != hubs.MENDS and not each.rules] == []
 
 
 # Its provenance.
