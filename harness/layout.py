@@ -55,6 +55,11 @@ MUTATION = "mutation"
 MUTATION_RECORD = "mutation.json"
 MUTATION_LOG = "mutmut.log"
 FOLDERS = {**STAGE_DIRECTORIES, REPRODUCE: REPRODUCE, MUTATION: MUTATION}
+RECORDS = {
+    **dict.fromkeys(STAGES, STAGE_RECORD),
+    REPRODUCE: REPRODUCTION,
+    MUTATION: MUTATION_RECORD,
+}
 RUN_FOLDERS = {name: FOLDERS[name] for name in (*RUN_STAGES, REPRODUCE)}
 
 RED_LOG = "pytest_phase_f_cli_exec_red.log"

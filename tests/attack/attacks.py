@@ -206,7 +206,8 @@ WORDS = (
 def _other_texts(value: str) -> Iterator[str]:
     if re.fullmatch(r"[0-9a-f]{40,64}", value):
         yield value[1:] + value[0] if value[1:] + value[0] != value else "1" * len(value)
-    if re.match(r"\d{4}-\d\d-\d\dT", value):
+    # The path of a hub begins with a time.
+    if re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", value):
         yield (datetime.fromisoformat(value) + timedelta(seconds=1)).isoformat(
             timespec="milliseconds"
         )
