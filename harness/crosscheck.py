@@ -185,9 +185,9 @@ def seconds_between(start: str, end: str) -> float:
 
 def is_within(inner: tuple[str, str], outer: tuple[str, str]) -> bool:
     """Tell whether one span of time lies within another, both as (start, end)."""
-    early_s = seconds_between(outer[0], inner[0])
-    late_s = seconds_between(inner[1], outer[1])
-    return min(early_s, late_s) >= -CLOCK_SLACK_S
+    # One that ends before it starts lies nowhere, though both its ends may seem to be inside.
+    spans = (outer[0], inner[0]), inner, (inner[1], outer[1])
+    return min(seconds_between(*span) for span in spans) >= -CLOCK_SLACK_S
 
 
 def _about(rule: str, where: str, key: CellKey, expected: str, found: str) -> Finding:

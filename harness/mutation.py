@@ -19,7 +19,25 @@ from harness.rules import finding
 
 FORMAT = "harness.mutation/1"
 TOOL = "mutmut"
-MODULES = ("matrix", "manifest", "contract", "crosscheck", "verify", "verify_run")
+MODULES = (
+    "matrix",
+    "manifest",
+    "contract",
+    # What verify asks of a hub, the checks that have a module of their own among it.
+    "crosscheck",
+    "verify",
+    "verify_run",
+    "asked",
+    "guarded",
+    "joblog",
+    "left_out",
+    "pairing",
+    "seal",
+    "spans",
+    "stage_files",
+    "stagelog",
+    "study_copy",
+)
 # What mutants are tried against: tests that ask for a few milliseconds, and start no process.
 TESTS = (
     "tests/unit/test_matrix.py",
@@ -27,6 +45,9 @@ TESTS = (
     "tests/unit/test_crosscheck.py",
     "tests/unit/test_contract_words.py",
     "tests/unit/test_contract.py",
+    "tests/unit/test_seal.py",
+    "tests/unit/test_stage_words.py",
+    "tests/unit/test_run_words.py",
     "tests/unit/test_verify_run.py",
     "tests/unit/test_verify_jobs.py",
     "tests/unit/test_run_forged.py",

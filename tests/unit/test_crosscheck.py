@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -251,6 +252,16 @@ def test_seconds_are_counted_across_offsets_and_backwards():
     assert crosscheck.seconds_between(LATER, "2026-01-01T01:00:00.000+01:00") == -10
 
 
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "fits"),
+    [(0, 10, True), (-2, 12, True), (-2.001, 12, False), (-2, 12.001, False), (13, -3, False)],
+)
+def test_a_span_lies_within_another_but_for_what_two_clocks_may_differ(start_s, end_s, fits):
+    begin = datetime.fromisoformat(WHEN)
+    inner = tuple((begin + timedelta(seconds=each)).isoformat() for each in (start_s, end_s))
+    assert crosscheck.is_within(inner, (WHEN, LATER)) is fits
+
+
 def test_a_state_in_one_list_only_is_told(pair):
     pair[0]["jobs"][1]["status"] = "not_launched"
     place = "/execution_results/1/status"
@@ -311,6 +322,15 @@ def test_a_path_is_the_one_of_its_job(pair, name, place, path):
     expected = f"{place}, a relative path that stays inside"
     found = [item for item in told(pair) if item[0] == "manifest.path"]
     assert ("manifest.path", f"/jobs/1/{name}", expected, path) in found
+
+
+def test_the_log_of_a_result_is_its_job_s(pair):
+    log = pair[0]["jobs"][1]["log_path"]
+    for result in pair[0]["execution_results"]:
+        result["log_path"] = pair[0]["jobs"][0]["log_path"]
+    place = "/execution_results/1/log_path"
+    other = pair[0]["jobs"][0]["log_path"]
+    assert told(pair) == [("manifest.path", place, log, other)]
 
 
 def test_a_changed_setting_no_longer_fits_the_plans_digest(pair):

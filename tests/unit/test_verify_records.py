@@ -380,9 +380,15 @@ def test_a_day_that_is_none_breaks_its_schema(hub_in_memory):
     ("check", "where", "name"),
     [
         ("_check_schemas", ".", "the schemas"),
+        ("_check_chain", ".", "the chain"),
         ("_check_times", ".", "the times"),
+        ("_check_accounted", ".", "what is accounted for"),
+        ("_check_stages", ".", "the stages"),
         ("_check_verdict", DRY, "the stage"),
+        ("_check_reproduction", ".", "the reproduction"),
+        ("_check_mutation", ".", "the mutants"),
         ("_check_derived", ".", "the documents"),
+        ("envelope.check", ".", "the envelopes"),
     ],
 )
 def test_a_check_that_breaks_is_told_beside_what_the_others_find(
@@ -394,15 +400,30 @@ def test_a_check_that_breaks_is_told_beside_what_the_others_find(
     hub_in_memory.files["docs/opinion.md"] = b"It went well."
     memory.sealed(hub_in_memory)
     hub_in_memory.files["docs/opinion.md"] = b"It went very well."
-    monkeypatch.setattr(verify, check, breaks)
+    monkeypatch.setattr(f"harness.verify.{check}", breaks)
     found = memory.told(
         verify.verify(hub_in_memory.entries(), hub_in_memory.read, resources.schema)
     )
     assert ("seal.digest", "docs/opinion.md") in {item[:2] for item in found}
     place = (where, f"check of {name}", "what can be checked", "OverflowError: too large")
     assert ("hub.unreadable", *place) in found
-    if check != "_check_schemas":
+    if check not in ("_check_schemas", "_check_accounted"):
         assert "hub.extra" in {item[0] for item in found}
+
+
+@pytest.mark.parametrize(
+    ("check", "name"),
+    [("_check_schemas", "the schemas"), ("_check_attestations", "what is attested")],
+)
+def test_records_that_cannot_be_read_are_told_where_they_are_asked_for(
+    hub_in_memory, monkeypatch, check, name
+):
+    def breaks(*_given):
+        raise OverflowError("too large")
+
+    monkeypatch.setattr(verify, check, breaks)
+    place = (".", f"check of {name}", "what can be checked", "OverflowError: too large")
+    assert readable(hub_in_memory) == [("hub.unreadable", *place)]
 
 
 @pytest.mark.parametrize("check", [verify.verify, verify.check_readable])

@@ -97,6 +97,17 @@ def test_a_stage_that_breaks_a_rule_does_not_hide_the_next(hub_in_memory):
     assert [item[0] for item in of("hub.verdict", mended(hub_in_memory))] == [GREEN, DRY]
 
 
+def test_a_file_that_nothing_of_a_stage_of_tests_names_is_told(hub_in_memory):
+    hub_in_memory.files |= {"green/notes.md": b"It went well.", "cli/more.md": b"Well."}
+    words = ("", "a file that the stage names", "none")
+    assert ("hub.extra", "green/notes.md", *words) in mended(hub_in_memory)
+    # RED has a proof that says which reports are its own, and it need not be there.
+    hub_in_memory.files["red/stage.json"] = hub_in_memory.files[GREEN]
+    hub_in_memory.edit("red/stage.json", lambda record: record.update(stage="red"))
+    hub_in_memory.files["red/notes.md"] = b"It went well."
+    assert ("hub.extra", "red/notes.md", *words) in verified(hub_in_memory)
+
+
 # Logs
 
 

@@ -1,0 +1,284 @@
+"""What the checks of a stage say of its log, its files and the stages before it: each in full.
+
+The checks are asked themselves, over the few records and files that they read.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from harness import canonical, judge, layout, pairing, records, stage_files, stagelog
+from tests.memory import hub as memory
+
+LOG, JUNIT = "green/mapped.log", "green/mapped.junit.xml"
+ARGV = ["python", "-m", "pytest", "-vv"]
+ENDED = "# ended: return code 0 at noon"
+NOTHING = "no closing line"
+A, B, C = (letter * 64 for letter in "abc")
+GREEN, RED, DRY = (records.stage_path(stage) for stage in ("green", "red", "dry-run"))
+MODULE, FAULTS = "tests/study/test_small.py", "tests/faults.toml"
+
+
+def reader(files):
+    """Return a reader of files, which asks for a path as one of a disk does."""
+
+    def read(path):
+        assert isinstance(path, str)
+        return files.get(path)
+
+    return read
+
+
+# Its log
+
+
+def command(returncode=0, *, name="mapped", argv=ARGV, **reports):
+    return {
+        "name": name,
+        "argv": argv,
+        "log_path": LOG,
+        "returncode": returncode,
+        "reports": reports,
+    }
+
+
+def said(lines, *commands, report=None):
+    """Return what is said of commands with a log of these lines: pointer, expected, found."""
+    log = "\n".join(lines).encode("latin-1")
+    read = reader({LOG: log, JUNIT: report})
+    found = memory.told(stagelog.findings({"commands": commands}, read))
+    assert {item[:2] for item in found} <= {("stage.log", LOG)}
+    return [item[2:] for item in found]
+
+
+def start(argv=ARGV):
+    return f"# command: {' '.join(argv)}"
+
+
+def junit(**counted):
+    """Return a report of as many tests with each outcome."""
+    names = {"passed": "", "failed": "<failure/>", "error": "<error/>"}
+    cases = [
+        f'<testcase classname="tests.test_a" name="test_{name}_{number}" time="0">{inside}'
+        "</testcase>"
+        for name, inside in names.items()
+        for number in range(counted.get(name, 0))
+    ]
+    totals = f'failures="{counted.get("failed", 0)}" errors="{counted.get("error", 0)}"'
+    head = f'<testsuite tests="{len(cases)}" {totals} skipped="0">'
+    return f"<testsuites>{head}{''.join(cases)}</testsuite></testsuites>".encode()
+
+
+@pytest.mark.parametrize(
+    ("ended", "code", "expected", "found"),
+    [
+        (ENDED, 0, None, None),
+        (ENDED, 1, "return code 1", "return code 0"),
+        ("# ended: signal SIGKILL at noon", -9, None, None),
+        (ENDED, -9, "signal SIGKILL", "return code 0"),
+        ("# ended: return code 0 at noon at sea", 0, None, None),
+        ("# ended: \xff at noon", 0, "return code 0", "\ufffd"),
+        ("all is well", 0, "return code 0", NOTHING),
+    ],
+)
+def test_a_log_ends_as_the_record_says(ended, code, expected, found):
+    told = [("mapped", expected, found)] if expected else []
+    assert said([start(), ended], command(code)) == told
+
+
+def test_only_the_lines_of_a_command_s_own_tell_of_it():
+    other = ["python", "other"]
+    lines = [ENDED, start(other), "# ended: return code 7 at noon", start(), "a test"]
+    both = command(7, name="other", argv=other), command()
+    assert said(lines, *both) == [("mapped", "return code 0", NOTHING)]
+    assert said([*lines, ENDED], *both) == []
+    assert said([*lines, "# ended: return code 3 at noon", ENDED], *both) == []
+
+
+def test_a_log_that_is_not_there_has_no_closing_line():
+    found = memory.told(stagelog.findings({"commands": [command()]}, reader({})))
+    assert found == [("stage.log", LOG, "mapped", "return code 0", NOTHING)]
+
+
+SUMMARY = "===== 2 failed, 3 passed, 1 error in 0.10s ====="
+
+
+@pytest.mark.parametrize(
+    ("summary", "counted", "expected"),
+    [
+        (SUMMARY, {"passed": 3, "failed": 2, "error": 1}, []),
+        (SUMMARY, {"passed": 4, "failed": 2, "error": 1}, [("4 passed", "3 passed")]),
+        (SUMMARY, {"passed": 3, "error": 1}, [("0 failed", "2 failed")]),
+        ("=== 2 errors in 1.00s (0:00:01) ===", {"error": 1}, [("1 error", "2 error")]),
+        ("it went well", {"passed": 1}, [("1 passed", "0 passed")]),
+        ("===== 7 passed in 0.10s =====\n===== 1 passed in 0.10s =====", {"passed": 1}, []),
+    ],
+)
+@pytest.mark.parametrize("code", [0, 1])
+def test_pytest_counted_in_its_log_what_its_report_holds(code, summary, counted, expected):
+    lines = [start(), summary, f"# ended: return code {code} at noon"]
+    told = [("mapped", *both) for both in expected]
+    assert said(lines, command(code, junit=JUNIT), report=junit(**counted)) == told
+
+
+def test_where_pytest_broke_off_or_left_no_report_nothing_is_counted():
+    lines = [start(), SUMMARY, "# ended: return code 2 at noon"]
+    assert said(lines, command(2, junit=JUNIT), report=junit(passed=9)) == []
+    assert said([*lines[:2], ENDED], command(junit=JUNIT)) == []
+    assert said([*lines[:2], ENDED], command(), report=junit(passed=9)) == []
+
+
+# Its files
+
+
+def extra(record, *paths, **files):
+    return memory.told(stage_files.check(record, reader(files), paths))
+
+
+def stage(name, *reports, **settings):
+    """Return the record of a stage with a command for each report of a collection."""
+    commands = [{"log_path": f"{name}/a.log", "reports": {"collection": path}} for path in reports]
+    tests = {"module": MODULE, "faults": FAULTS}
+    settings = {"study": "study.toml", "study_sha256": A, "tests": tests, **settings}
+    return {"stage": name, "commands": commands, "settings": settings, "previous": None}
+
+
+@pytest.mark.parametrize("name", ["red", "green", "collect"])
+def test_a_file_that_nothing_of_a_stage_of_tests_names_is_told(name):
+    record = stage(name, f"{name}/a.json")
+    own = [f"{name}/{each}" for each in (*stage_files.OWN, *stage_files.LOGS[name])]
+    named = [f"{name}/a.log", f"{name}/a.json", *own]
+    beside = [f"{name}.md", f"other/{name}/a.md"]
+    assert extra(record, *named, *beside) == []
+    told = [
+        ("hub.extra", path, "", "a file that the stage names", "none")
+        for path in (f"{name}/a.md", f"{name}/runs/b.md")
+    ]
+    assert extra(record, f"{name}/runs/b.md", *named, f"{name}/a.md") == told
+
+
+def test_what_a_run_leaves_is_for_others_to_tell():
+    assert extra(stage("dry-run"), "cli/opinion.md", "dry-run/opinion.md") == []
+
+
+def test_the_reports_that_a_proof_names_are_red_s_and_no_one_else_s():
+    proof = canonical.to_bytes(
+        {"runs": [{"report_path": f"{each}/runs/a.xml"} for each in ("red", "green")]}
+    )
+    files = {judge.PROOF: proof}
+    assert extra(stage("red"), judge.PROOF, "red/runs/a.xml", **files) == []
+    told = extra(stage("red"), "red/runs/b.xml", "red/runs/a.xml", **files)
+    assert [item[1] for item in told] == ["red/runs/b.xml"]
+    assert [item[1] for item in extra(stage("green"), "green/runs/a.xml", **files)] == [
+        "green/runs/a.xml"
+    ]
+
+
+# The stages before it
+
+
+def hashed(**code):
+    return {"before": {"code": code}, "after": {"code": code}}
+
+
+def chained(*stages, code=None, files=None):
+    """Return what speaks against the last of some stages, each of which cites the one before."""
+    put = {"a.json": collected(), **(files or {})}
+    for earlier, record in pairwise((None, *stages)):
+        cited = earlier and records.stage_path(earlier["stage"])
+        record["previous"] = cited and {"path": cited, "sha256": A}
+        put[records.stage_path(record["stage"])] = canonical.to_bytes(record)
+        for name, digests in (code or {}).items():
+            put[records.digests_path(name)] = canonical.to_bytes(hashed(**digests))
+    last = stages[-1]
+    own = hashed(**(code or {}).get(last["stage"], {}))
+    return memory.told(pairing.findings(last, reader(put), own))
+
+
+def collected(**changes):
+    report = {"collected": [], "deselected": [], "skipped": [], "errors": [], "marked": {}}
+    report |= {"format": "harness.collection/1", "harness_is_local": True, "returncode": 0}
+    return canonical.to_bytes(report | changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other"), [("study", "a.toml", "b.toml"), ("study_sha256", A, B)]
+)
+def test_a_stage_about_another_study_is_told_with_each_that_is_not(name, one, other):
+    before = stage("green", **{name: one}), stage("red", **{name: one})
+    assert chained(*before, stage("dry-run", **{name: one})) == []
+    place = ("stage.study", DRY, f"/settings/{name}")
+    assert chained(*before, stage("dry-run", **{name: other})) == [
+        (*place, f"{one} as in {path}", other) for path in (RED, GREEN)
+    ]
+    mixed = stage("green", **{name: other}), stage("red", **{name: one})
+    assert chained(*mixed, stage("dry-run", **{name: other})) == [
+        (*place, f"{one} as in {RED}", other)
+    ]
+
+
+def test_a_chain_is_followed_to_its_end_and_not_round_and_round():
+    read = reader(
+        {
+            GREEN: canonical.to_bytes({"previous": {"path": RED}}),
+            RED: canonical.to_bytes({"previous": {"path": GREEN}}),
+        }
+    )
+    record = {"stage": "dry-run", "previous": {"path": GREEN}}
+    assert [path for path, _ in pairing.before(record, read)] == [GREEN, RED]
+    itself = {"stage": "red", "previous": {"path": RED}}
+    assert list(pairing.before(itself, read)) == []
+    lost = {"stage": "red", "previous": {"path": DRY}}
+    assert list(pairing.before(lost, read)) == []
+    foreign = {"stage": "red", "previous": {"path": "notes/stage.json"}}
+    assert list(pairing.before(foreign, read)) == []
+
+
+@pytest.mark.parametrize(("first", "second"), [("red", "green"), ("green", "red")])
+def test_red_and_green_have_the_same_test_files(first, second):
+    between = stage("collect")
+    codes = {first: {MODULE: A, "harness/a.py": A}, second: {MODULE: B, "harness/a.py": B}}
+    told = [("stage.pair", MODULE, "", f"sha256 {A} in {first}", f"sha256 {B}")]
+    given = stage(first), between, stage(second)
+    assert chained(*given, code=codes) == told
+    assert chained(*given, code={**codes, second: codes[first]}) == []
+    # Without its digests, which are asked for elsewhere, a stage says nothing of its files.
+    assert chained(*given, code={second: codes[second]}) == []
+
+
+def test_stages_that_are_no_pair_may_differ_in_test_files():
+    codes = {"red": {MODULE: A}, "collect": {MODULE: B}, "dry-run": {MODULE: C}}
+    assert chained(stage("red"), stage("collect"), code=codes) == []
+    assert chained(stage("collect"), stage("dry-run"), code=codes) == []
+
+
+def unhashed(name, *paths):
+    words = ("the digest of a test file that the stage used", "none")
+    where = f"{layout.STAGE_DIRECTORIES[name]}/{layout.DIGESTS}"
+    return [("stage.unhashed", where, f"/before/code/{path}", *words) for path in paths]
+
+
+def test_each_test_file_that_a_stage_used_is_hashed():
+    ids = {"collected": ["tests/b.py::test_a::more", "tests/a.py::test_b"]}
+    report = collected(**ids, deselected=["tests/c.py::test_c"])
+    given, files = stage("green", "a.json"), {"a.json": report}
+    used = [*(f"tests/{each}.py" for each in "abc"), MODULE]
+    assert chained(given, files=files) == unhashed("green", *used)
+    code = {"green": dict.fromkeys(used, A)}
+    assert chained(given, files=files, code=code) == []
+    code["green"] |= {"tests/b.py": None}
+    assert chained(given, files=files, code=code) == unhashed("green", "tests/b.py")
+
+
+def test_every_report_of_a_stage_is_read_and_one_that_is_not_there_names_no_test():
+    files = {"b.json": collected(collected=["tests/b.py::test_b"]), "c.json": None}
+    given = stage("collect", "c.json", "b.json")
+    given["commands"].append({"reports": {"junit": "a.json"}})
+    assert chained(given, files=files) == unhashed("collect", "tests/b.py", MODULE)
+
+
+def test_red_uses_its_faults_too_and_a_stage_without_reports_no_test_at_all():
+    assert chained(stage("red", "a.json")) == unhashed("red", FAULTS, MODULE)
+    assert chained(stage("red")) == chained(stage("dry-run")) == []
