@@ -29,6 +29,7 @@ ATTACHED = (*ENVELOPES, *ENVELOPES.values())
 DOCUMENTS_DIFF = "docs/documents.diff"
 GUIDE_COPY = "TESTING_GUIDE.md"
 STUDY_COPY = "study.toml"
+FAULTS_COPY = "faults.toml"
 CHILD_LOG = "ptychi.log"
 JOB_LOG = "run.log"
 RECIPE = "recipe.json"
