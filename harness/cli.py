@@ -174,7 +174,7 @@ def _add_verify(subparsers: argparse._SubParsersAction) -> None:
         "--git", action="store_true", help="compare the head with the one anchored in git"
     )
     command.add_argument(
-        "--public-key", type=Path, metavar="PEM", help="check that its owner signed every stage"
+        "--public-key", type=Path, metavar="PEM", help="check that its owner signed every statement"
     )
     command.add_argument(
         "--inputs",
@@ -226,6 +226,7 @@ def _add_reproduce(subparsers: argparse._SubParsersAction) -> None:
         metavar="JOB",
         help="only this job, as dose_1000/dense/train; repeatable; default: all that succeeded",
     )
+    _add_key(command)
     command.set_defaults(work=commands.reproduce)
 
 
@@ -260,6 +261,7 @@ def _add_mutation(subparsers: argparse._SubParsersAction) -> None:
         "1 where too few are killed or a survivor is not listed in tests/mutation/survivors.toml.",
     )
     _add_study(command)
+    _add_key(command)
     command.set_defaults(work=commands.mutation)
 
 

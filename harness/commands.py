@@ -286,7 +286,7 @@ def reproduce(options: argparse.Namespace) -> int:
     """Run jobs of a hub again and compare."""
     from harness import rerun
 
-    return rerun.reproduce(options.hub, options.job, terminal.say)
+    return rerun.reproduce(options.hub, options.job, terminal.say, _key(options))
 
 
 def export(options: argparse.Namespace) -> int:
@@ -306,7 +306,8 @@ def mutation(options: argparse.Namespace) -> int:
     """Try the core's tests with mutants."""
     from harness import mutants
 
-    return mutants.run(reconstruction.get_study_design(options.study), terminal.say)
+    design = reconstruction.get_study_design(options.study)
+    return mutants.run(design, terminal.say, key=_key(options))
 
 
 def hubs(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""A hub as a Process Run Crate: its files, and one action for each stage.
+"""A hub as a Process Run Crate: its files, and one action for each thing done in it.
 
 Follows from the records and from the digests of the other documents; nothing here touches a disk.
 Sources: RO-Crate 1.1, Process Run Crate 0.5; docs/adr/0012-open-formats.md
@@ -6,7 +6,7 @@ Sources: RO-Crate 1.1, Process Run Crate 0.5; docs/adr/0012-open-formats.md
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -35,22 +35,28 @@ MEDIA_TYPES = {
 }
 OTHER_MEDIA_TYPE = "application/octet-stream"
 TERMS = "#terms"
+NAMES = {layout.REPRODUCE: "Reproduction", layout.MUTATION: "Mutants of the core"}
+NO_COMMAND = {
+    layout.MUTATION: f"The mutation tester; it says in {layout.MUTATION}/{layout.MUTATION_LOG} "
+    "what it did."
+}
 
 Entity = dict[str, Any]
+Acts = Sequence[tuple[str, Mapping[str, Any]]]
 
 
 def render(read: Read, documents: Mapping[str, bytes]) -> bytes:
-    """Return ro-crate-metadata.json of a hub with at least one stage, an entity a line.
+    """Return ro-crate-metadata.json of a hub in which something was done, an entity a line.
 
     documents: path and bytes of its other derived documents and of its envelopes.
     """
-    stages = records.stages(read)
-    files = dict(_files(read, documents))
-    graph: list[Entity] = [_descriptor(), _root(read, stages, files), *_context()]
-    for path, record in stages:
-        graph += _of_stage(path, record, read)
+    acts = records.acts(read)
+    files = dict(_files(read, acts, documents))
+    graph: list[Entity] = [_descriptor(), _root(read, acts, files), *_context()]
+    for path, record in acts:
+        graph += _of_act(path, record, read)
     graph += [files[path] for path in sorted(files)]
-    # Stages share code, study and inputs; the same thing is one entity.
+    # They share code, study and inputs; the same thing is one entity.
     once = {entity["@id"]: entity for entity in graph}
     rows = b",\n".join(canonical.to_line(entity)[:-1] for entity in once.values())
     head = canonical.to_line({"@context": list(CONTEXTS), "@graph": []})
@@ -66,17 +72,17 @@ def _descriptor() -> Entity:
     }
 
 
-def _root(
-    read: Read, stages: Iterable[tuple[str, Mapping[str, Any]]], files: Mapping[str, Entity]
-) -> Entity:
+def _root(read: Read, acts: Acts, files: Mapping[str, Entity]) -> Entity:
     marker = records.document(read, records.MARKER)
-    found = [record for _, record in stages]
+    found = [record for _, record in acts]
+    staged = any(record["stage"] in layout.STAGES for record in found)
+    what = "the stages of a study" if staged else "whoever tried a study's work again"
     verdicts = ", ".join(f"{record['stage']} {record['verdict']}" for record in found)
     return {
         "@id": "./",
         "@type": "Dataset",
         "name": f"Evidence: {marker['initiative']}, {marker['slug']}",
-        "description": f"What the stages of a study did and left: {verdicts}.",
+        "description": f"What {what} did and left: {verdicts}.",
         "datePublished": found[-1]["finished_at"],
         "license": _link(TERMS),
         "conformsTo": _link(PROFILE),
@@ -95,19 +101,20 @@ def _context() -> Iterator[Entity]:
     }
 
 
-def _of_stage(path: str, record: Mapping[str, Any], read: Read) -> Iterator[Entity]:
-    """Yield the action of a stage, the code that carried it out, and what it rested on."""
+def _of_act(path: str, record: Mapping[str, Any], read: Read) -> Iterator[Entity]:
+    """Yield the action of a stage or its like, the code that carried it out, what it rested on."""
+    stage = record["stage"]
     code = _code(record)
     cited = [record[name]["path"] for name in ("previous", "plan") if record[name]]
     inside = {records.MARKER, *cited}
     rested_on = statement.materials(record, read, code=False)
     materials = [_material(each, inside) for each in rested_on]
     action = {
-        "@id": f"#{record['stage']}",
+        "@id": f"#{stage}",
         "@type": "CreateAction",
-        "name": f"Stage {record['stage']}",
+        "name": NAMES.get(stage, f"Stage {stage}"),
         "description": " ; ".join(" ".join(each["argv"]) for each in record["commands"])
-        or "No command was run.",
+        or NO_COMMAND.get(stage, "No command was run."),
         "startTime": record["started_at"],
         "endTime": record["finished_at"],
         "actionStatus": STATES[record["verdict"]],
@@ -154,9 +161,9 @@ def _outputs(record: Mapping[str, Any]) -> list[str]:
     return [each["path"] for each in record["outputs"]]
 
 
-def _files(read: Read, documents: Mapping[str, bytes]) -> Iterator[tuple[str, Entity]]:
+def _files(read: Read, acts: Acts, documents: Mapping[str, bytes]) -> Iterator[tuple[str, Entity]]:
     small = {records.MARKER: read(records.MARKER) or b"", **documents}
-    for path, record in records.stages(read):
+    for path, record in acts:
         small[path] = read(path) or b""
         for each in record["outputs"]:
             yield each["path"], _file(each["path"], each["bytes"], each["sha256"])

@@ -19,14 +19,17 @@ RULES = {
 
 
 def documents(read: Read, statements: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
-    """Return path and bytes of all derived documents of a hub; {} where it has no stage.
+    """Return path and bytes of all derived documents of a hub; {} where nothing was done in it.
 
+    A summary is of stages; a reproduction and the mutants tell theirs in their one record.
     statements: those of the hub, where they are known already.
     """
-    if not records.stages(read):
+    if not records.acts(read):
         return {}
     known = statement.statements(read) if statements is None else statements
-    found = {**known, layout.SUMMARY: report.summary(read)}
+    found = dict(known)
+    if records.stages(read):
+        found[layout.SUMMARY] = report.summary(read)
     blocker = report.blocker(read)
     if blocker is not None:
         found[layout.BLOCKER] = blocker
@@ -45,8 +48,6 @@ def places() -> dict[str, str]:
     return {
         **{name: rule for name, rule in RULES.items() if name not in inside},
         **{
-            f"{folder}/{name}": RULES[name]
-            for folder in layout.STAGE_DIRECTORIES.values()
-            for name in inside
+            f"{folder}/{name}": RULES[name] for folder in layout.FOLDERS.values() for name in inside
         },
     }

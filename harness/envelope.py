@@ -22,12 +22,12 @@ def path_of(statement_path: str) -> str:
 
 
 def statement_paths(read: Read) -> list[str]:
-    """Return the path of each statement that the stages of a hub must have left."""
+    """Return the path of each statement that what was done in a hub must have left."""
     return [
-        f"{layout.STAGE_DIRECTORIES[stage]}/{name}"
-        for stage in layout.STAGES
-        if read(records.stage_path(stage)) is not None
-        for name in statement.names(stage)
+        f"{folder}/{name}"
+        for act, folder in layout.FOLDERS.items()
+        if read(records.path_of(act)) is not None
+        for name in statement.names(act)
     ]
 
 
@@ -51,11 +51,7 @@ def check(read: Read) -> list[Finding]:
 
     The envelopes must fit their schema.
     """
-    places = [
-        f"{folder}/{name}"
-        for folder in layout.STAGE_DIRECTORIES.values()
-        for name in layout.ENVELOPES
-    ]
+    places = [f"{folder}/{name}" for folder in layout.FOLDERS.values() for name in layout.ENVELOPES]
     found = []
     for place in places:
         document = records.document(read, path_of(place))

@@ -106,7 +106,10 @@ RULES: dict[str, Rule] = {
     ),
     "hub.telemetry": Rule("the manifest says what was attested", "trust the attestation"),
     "hub.derived": Rule("documents follow from the records", "trust the records"),
-    "hub.provenance": Rule("a stage's provenance follows from its records", "trust the records"),
+    "hub.provenance": Rule(
+        "the provenance of a stage, a reproduction or the mutants follows from its records",
+        "trust the records",
+    ),
     "hub.test-result": Rule("a stage's test result follows from its records", "trust the records"),
     "hub.envelope": Rule(
         "an envelope is around the bytes of its statement", "get the hub from its source again"

@@ -29,6 +29,7 @@ ATTACHED = (*ENVELOPES, *ENVELOPES.values())
 DOCUMENTS_DIFF = "docs/documents.diff"
 GUIDE_COPY = "TESTING_GUIDE.md"
 STUDY_COPY = "study.toml"
+FAULTS_COPY = "faults.toml"
 CHILD_LOG = "ptychi.log"
 JOB_LOG = "run.log"
 RECIPE = "recipe.json"
@@ -55,6 +56,11 @@ MUTATION = "mutation"
 MUTATION_RECORD = "mutation.json"
 MUTATION_LOG = "mutmut.log"
 FOLDERS = {**STAGE_DIRECTORIES, REPRODUCE: REPRODUCE, MUTATION: MUTATION}
+RECORDS = {
+    **dict.fromkeys(STAGES, STAGE_RECORD),
+    REPRODUCE: REPRODUCTION,
+    MUTATION: MUTATION_RECORD,
+}
 RUN_FOLDERS = {name: FOLDERS[name] for name in (*RUN_STAGES, REPRODUCE)}
 
 RED_LOG = "pytest_phase_f_cli_exec_red.log"

@@ -29,6 +29,7 @@ from harness import (
     rules,
     runner,
     schemas,
+    signing,
     worktree,
 )
 from harness.design import StudyDesign
@@ -56,12 +57,19 @@ class Tried:
     rests_on: Mapping[str, Any]
 
 
-def run(design: StudyDesign, say: Say, repository: Path = resources.REPOSITORY) -> int:
+def run(
+    design: StudyDesign,
+    say: Say,
+    repository: Path = resources.REPOSITORY,
+    key: Path | None = None,
+) -> int:
     """Try every mutant, leave a new hub, and return the exit code; 0 where the gate holds.
 
-    Raises UsageError without the list of survivors, InputInvalid where it breaks its schema or
-    this interpreter lacks the tool, before anything is written.
+    key: file of the private key that signs the statement of provenance.
+    Raises UsageError without the list of survivors or where the key cannot sign, InputInvalid
+    where the list breaks its schema or this interpreter lacks the tool, before anything is written.
     """
+    signer = signing.load(key) if key else None
     version = _version()
     listed = load_survivors(repository)
     tried = _try(repository, listed)
@@ -71,7 +79,7 @@ def run(design: StudyDesign, say: Say, repository: Path = resources.REPOSITORY) 
     with hub.locked(made):
         record = _record(repository, made, tried, listed, version)
         files.write_json(made / layout.MUTATION / layout.MUTATION_RECORD, record)
-        head = hub.seal_hub(made)
+        head = publish.derive_and_seal(made, signer, layout.MUTATION)
     _tell(record, made, head, say)
     return record["exit_code"]
 

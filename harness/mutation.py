@@ -66,7 +66,10 @@ _BY_CODE = {
     **dict.fromkeys((5, 33), NO_TESTS),
     **dict.fromkeys((-24, 24, 36, 152, 255), TIMEOUT),
 }
-OWN_FILES = (layout.MUTATION_RECORD, layout.MUTATION_LOG, layout.DIGESTS, layout.UNCOMMITTED)
+OWN_FILES = (
+    *(layout.MUTATION_RECORD, layout.MUTATION_LOG, layout.DIGESTS, layout.UNCOMMITTED),
+    *layout.ATTACHED,
+)
 
 Record = Mapping[str, Any]
 

@@ -60,7 +60,7 @@ def open_sealed(root: Path) -> Sealed:
 def derive_and_seal(root: Path, signer: Any = None, folder: str = "") -> str:
     """Write the documents that the records give, seal the hub, return the head digest.
 
-    signer: signs the statements in the folder of the stage that has just ended.
+    signer: signs the statements in the folder of what has just ended.
     """
     read = reader(root)
     statements = statement.statements(read)

@@ -28,7 +28,7 @@ def document(read: Read, path: str) -> Any | None:
 
 def stage_path(stage: str) -> str:
     """Return where a stage's record lies in a hub."""
-    return f"{layout.STAGE_DIRECTORIES[stage]}/{layout.STAGE_RECORD}"
+    return path_of(stage)
 
 
 def digests_path(stage: str) -> str:
@@ -36,14 +36,19 @@ def digests_path(stage: str) -> str:
     return f"{layout.FOLDERS[stage]}/{layout.DIGESTS}"
 
 
+def path_of(name: str) -> str:
+    """Return where the record of a stage, a reproduction or the mutants lies in a hub."""
+    return f"{layout.FOLDERS[name]}/{layout.RECORDS[name]}"
+
+
 def reproduction_path() -> str:
     """Return where the record of a reproduction lies in a hub."""
-    return f"{layout.REPRODUCE}/{layout.REPRODUCTION}"
+    return path_of(layout.REPRODUCE)
 
 
 def mutation_path() -> str:
     """Return where the record of the mutants lies in a hub."""
-    return f"{layout.MUTATION}/{layout.MUTATION_RECORD}"
+    return path_of(layout.MUTATION)
 
 
 def stages(read: Read) -> list[tuple[str, Mapping[str, Any]]]:
@@ -51,6 +56,41 @@ def stages(read: Read) -> list[tuple[str, Mapping[str, Any]]]:
     paths = [stage_path(stage) for stage in layout.STAGES]
     found = [(path, record) for path in paths if (record := document(read, path)) is not None]
     return sorted(found, key=lambda item: item[1]["started_at"])
+
+
+def acts(read: Read) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return (path, record) of all that was done in a hub, each in a stage's terms, by start.
+
+    Its stages, jobs of another hub run again, the mutants.
+    """
+    terms = {layout.REPRODUCE: _of_reproduction, layout.MUTATION: _of_mutants}
+    found = stages(read)
+    for name, more in terms.items():
+        path = path_of(name)
+        if (record := document(read, path)) is not None:
+            none = {"previous": None, "plan": None}
+            found.append((path, {**record, **none, **more(record, read), "stage": name}))
+    return sorted(found, key=lambda item: item[1]["started_at"])
+
+
+def _of_reproduction(record: Mapping[str, Any], read: Read) -> dict[str, Any]:
+    run = run_of(read, layout.REPRODUCE)
+    jobs = run.manifest["jobs"] if run else ()
+    return {
+        "settings": {
+            "asked": record["asked"],
+            "filters": record["settings"]["filters"],
+            "tolerance": record["tolerance"],
+        },
+        "commands": [{"name": job["output_dir"], "argv": job["argv"]} for job in jobs],
+    }
+
+
+def _of_mutants(record: Mapping[str, Any], _read: Read) -> dict[str, Any]:
+    # The tool's words are no part of the record.
+    modules = [each["module"] for each in record["modules"]]
+    asked = {name: record[name] for name in ("tool", "tests", "least_killed")}
+    return {"settings": {**asked, "modules": modules}, "commands": []}
 
 
 def run_of(read: Read, stage: str) -> Run | None:

@@ -29,6 +29,7 @@ from harness import (
     rerun_compare,
     rules,
     seal,
+    signing,
     worktree,
 )
 from harness.dispatch import Dispatch, Say
@@ -70,12 +71,14 @@ class Checked:
     findings: Mapping[CellKey, tuple[Finding, ...]]
 
 
-def reproduce(root: Path, wanted: Sequence[str], say: Say) -> int:
+def reproduce(root: Path, wanted: Sequence[str], say: Say, key: Path | None = None) -> int:
     """Run jobs of a hub again and return the exit code; 0 where all are identical or within.
 
     wanted: jobs as "dose_1000/dense/train"; none for all that succeeded.
+    key: file of the private key that signs the statement of provenance.
     Raises UsageError, HubDamaged, NothingSelected or InputInvalid before anything is written.
     """
+    signer = signing.load(key) if key else None
     original = open_original(root, wanted)
     provenance.require_packages()
     checked = _check_inputs(original)
@@ -90,7 +93,10 @@ def reproduce(root: Path, wanted: Sequence[str], say: Say) -> int:
     reports = Path(layout.reports(marker["initiative"]))
     made = hub.create(reports, marker["initiative"], SLUG, provenance.now)
     with hub.locked(made):
-        return _carry_out(original, checked, made, say)
+        record = _carry_out(original, checked, made, say)
+        head = publish.derive_and_seal(made, signer, layout.REPRODUCE)
+    _tell(record, made, head, say)
+    return record["exit_code"]
 
 
 def open_original(root: Path, wanted: Sequence[str]) -> Original:
@@ -157,7 +163,8 @@ def _jobs(original: Original, folder: Path) -> list[ReconstructionJob]:
     return jobs
 
 
-def _carry_out(original: Original, checked: Checked, made: Path, say: Say) -> int:
+def _carry_out(original: Original, checked: Checked, made: Path, say: Say) -> Mapping[str, Any]:
+    """Run the jobs and leave what they left, and the record of it; return that."""
     folder = made / layout.REPRODUCE
     started_at, clock = provenance.iso_now(), time.monotonic()
     jobs = _jobs(original, folder)
@@ -185,8 +192,7 @@ def _carry_out(original: Original, checked: Checked, made: Path, say: Say) -> in
     }
     record = _judged(original, record, reproduction.drifted(rests_on, ledger.document["jobs"]))
     files.write_json(folder / layout.REPRODUCTION, record)
-    _tell(record, made, hub.seal_hub(made), say)
-    return record["exit_code"]
+    return record
 
 
 def _documents(

@@ -92,6 +92,10 @@ RULES: dict[str, Rule] = {
     "red.base-tests": Rule(
         "the tests at the base are those of RED, byte for byte", "run the stage again in a new hub"
     ),
+    "red.faults": Rule(
+        "RED keeps the faults file that was hashed, and proves each fault in it, no other",
+        "do not trust this hub; run the stage again",
+    ),
     "red.own-report": Rule("each run has a report of its own", "run the stage again in a new hub"),
     "red.recomputed": Rule(
         "the record of RED follows from its reports", "do not trust this hub; run the stage again"

@@ -23,7 +23,7 @@ JSON_SCHEMAS: Mapping[str, str] = {
     **{f"{layout.PLAN}/{file}": schema for file, schema in RUN_DOCUMENTS},
     **{
         f"{folder}/{name}": "dsse_envelope"
-        for folder in layout.STAGE_DIRECTORIES.values()
+        for folder in layout.FOLDERS.values()
         for name in layout.ENVELOPES.values()
     },
 }

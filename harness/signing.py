@@ -75,7 +75,7 @@ def check(read: Read, key: Any) -> tuple[Finding, ...]:
     """
     paths = envelope.statement_paths(read)
     if not paths:
-        none = {"expected": "a stage with a signed statement", "found": "no stage"}
+        none = {"expected": "a signed statement", "found": "no stage"}
         return (finding("hub.unsigned", where=records.MARKER, **none),)
     found = []
     for path in map(envelope.path_of, paths):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from harness import documented, judge, layout, records
+from harness import documented, faults_copy, judge, layout, records
 from harness.model import Finding
 from harness.records import Read
 from harness.rules import finding
@@ -33,6 +33,7 @@ def check(record: Mapping[str, Any], read: Read, paths: Iterable[str]) -> Iterat
     named = {f"{folder}/{name}" for name in (*OWN, *LOGS[record["stage"]])} | {
         judge.PROOF,
         documented.PATH,
+        faults_copy.PATH,
     }
     for command in record["commands"]:
         named |= {command["log_path"], *command["reports"].values()}

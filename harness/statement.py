@@ -1,4 +1,6 @@
-"""in-toto statements of a hub's stages: what was made from what, and which tests held.
+"""in-toto statements of what a hub holds: what was made from what, and which tests held.
+
+A reproduction and the mutants come in a stage's terms, see `harness.records.acts`.
 
 A statement follows from the records alone, byte for byte, so that verify can render it again.
 Sources: in-toto Statement v1, SLSA provenance v1, in-toto test-result v0.1;
@@ -18,10 +20,15 @@ PROVENANCE = "https://slsa.dev/provenance/v1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 # Names, not addresses: nothing can be fetched there.
 BUILD_TYPE = "urn:ptycho-evidence:stage:1"
+BUILD_TYPES = {
+    layout.REPRODUCE: "urn:ptycho-evidence:reproduction:1",
+    layout.MUTATION: "urn:ptycho-evidence:mutation:1",
+}
 BUILDER = "urn:ptycho-evidence:builder:operator:1"
 
 TEST_STAGES = ("red", "green")
 TESTED = ("harness/", "schemas/")
+COMMAND_FACTS = ("name", "argv", "environment_set")
 # Settings that are digests of what stands among the materials.
 DIGESTS = ("study_sha256", "base_sha256")
 
@@ -35,9 +42,9 @@ def names(stage: str) -> tuple[str, ...]:
 
 
 def statements(read: Read) -> dict[str, bytes]:
-    """Return path and bytes of every statement that a hub's stages leave."""
+    """Return path and bytes of every statement that what was done in a hub leaves."""
     found = {}
-    for path, record in records.stages(read):
+    for path, record in records.acts(read):
         folder = path.rpartition("/")[0]
         found[f"{folder}/{layout.PROVENANCE}"] = canonical.to_line(provenance(path, record, read))
         if record["stage"] in TEST_STAGES:
@@ -47,15 +54,17 @@ def statements(read: Read) -> dict[str, bytes]:
 
 
 def provenance(path: str, record: Record, read: Read) -> dict[str, Any]:
-    """Return the SLSA provenance of one stage.
+    """Return the SLSA provenance of one stage, of a reproduction or of the mutants.
 
     path: of its record.  A build that failed has no field of its own in SLSA: the verdict stands
-    with the first subject, the stage's record.
+    with the first subject, that record.
     """
+    stage = record["stage"]
+    asked = {"stage": stage} if stage in layout.STAGES else {}
     subjects = [_described(each["path"], each["sha256"]) for each in record["outputs"]]
     settings = {name: value for name, value in record["settings"].items() if name not in DIGESTS}
     commands = [
-        {name: command[name] for name in ("name", "argv", "environment_set")}
+        {name: command[name] for name in COMMAND_FACTS if name in command}
         for command in record["commands"]
     ]
     return _statement(
@@ -63,8 +72,8 @@ def provenance(path: str, record: Record, read: Read) -> dict[str, Any]:
         PROVENANCE,
         {
             "buildDefinition": {
-                "buildType": BUILD_TYPE,
-                "externalParameters": {"stage": record["stage"], **settings},
+                "buildType": BUILD_TYPES.get(stage, BUILD_TYPE),
+                "externalParameters": {**asked, **settings},
                 "internalParameters": {"commands": commands},
                 "resolvedDependencies": list(materials(record, read)),
             },
@@ -107,11 +116,14 @@ def materials(record: Record, read: Read, *, code: bool = True) -> Iterator[Desc
     for group in ("study", "inputs"):
         yield from _all_described(digests[group])
     settings, commit = record["settings"], record["git"]["commit"]
-    if settings["base"] and settings["base_sha256"]:
+    if settings.get("base") and settings["base_sha256"]:
         yield _described(settings["base"], settings["base_sha256"])
     if commit:
         yield {"name": "git commit", "digest": {"gitCommit": commit}}
     yield _described(records.MARKER, canonical.sha256(read(records.MARKER) or b""))
+    if original := record.get("original"):
+        # The seal has the digest of every file of the hub that was run again.
+        yield _described(f"{original['path']}/{layout.SEAL}", original["head_sha256"])
     for cited in (record["previous"], record["plan"]):
         # A run's own plan is among its outputs.
         if cited and cited["path"] not in {each["path"] for each in record["outputs"]}:

@@ -14,6 +14,7 @@ from harness import (
     canonical,
     derived,
     envelope,
+    faults_copy,
     guarded,
     guide,
     judge,
@@ -185,6 +186,8 @@ def _check_stage(
         *_check_verdict(path, record, read),
         *stage_files.check(record, read, digests),
     ]
+    if record["stage"] == "red":
+        found += faults_copy.check(record, read, schema)
     if record["stage"] in layout.RUN_STAGES:
         found += verify_run.check(record, read, digests, schema)
     return found

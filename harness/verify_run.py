@@ -53,7 +53,7 @@ VERSIONS = ("python", "numpy", "torch", "ptychi", "matplotlib")
 OWN_FILES = {
     "dry-run": (layout.DRY_RUN_LOG, *OF_A_STAGE),
     "real-run": (layout.REAL_RUN_LOG, *OF_A_STAGE),
-    layout.REPRODUCE: (layout.REPRODUCTION,),
+    layout.REPRODUCE: (layout.REPRODUCTION, *layout.ATTACHED),
 }
 
 

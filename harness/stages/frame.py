@@ -109,6 +109,7 @@ def run_stage(request: StageRequest, step: Step) -> int:
         watch = Watch(request.repository, request.study_path)
         _keep_guide(request, folder)
         _keep_study(request, folder)
+        _keep_faults(request, folder)
         base_sha256 = files.sha256_or_none(request.base_npz) if request.base_npz else None
         roots = _roots(request, folder, base_sha256)
         transcript = Transcript(request.hub)
@@ -134,6 +135,13 @@ def _keep_study(request: StageRequest, folder: Path) -> None:
     """Keep the study file of a run: what the run's records say of the study is held to it."""
     if request.stage in layout.RUN_STAGES and request.study_path.is_file():
         files.write_new(folder / layout.STUDY_COPY, request.study_path.read_bytes())
+
+
+def _keep_faults(request: StageRequest, folder: Path) -> None:
+    """Keep the faults file of RED: its proof is held to what is declared there."""
+    path = request.repository / request.design.tests.faults
+    if request.stage == "red" and path.is_file():
+        files.write_new(folder / layout.FAULTS_COPY, path.read_bytes())
 
 
 def _carry_out(stage: Stage, step: Step) -> None:

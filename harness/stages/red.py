@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from functools import partial
 
@@ -17,6 +16,7 @@ from harness import (
     rules,
     runner,
     schemas,
+    study_copy,
     worktree,
 )
 from harness.errors import InputInvalid, UsageError
@@ -64,10 +64,10 @@ def load_faults(stage: Stage) -> tuple[Fault, ...]:
     where = stage.request.design.tests.faults
     path = stage.request.repository / where
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = study_copy.parse(path.read_bytes().decode())
     except OSError as error:
         raise UsageError(f"{where}: {error.strerror}; name the faults in the study") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise InputInvalid(f"{where} is not TOML: {error}; mend it") from None
     found = schemas.check(document, resources.schema("faults"), name="faults", where=where)
     if found:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import arrays, canonical, layout, records, resources, schemas
+from harness import arrays, canonical, faults_copy, judge, layout, records, resources, schemas
 from harness.verify import JSON_SCHEMAS
 from tests.attack import run_forgeries
 from tests.attack.hubs import Attack, Case, Hub
@@ -206,7 +206,8 @@ WORDS = (
 def _other_texts(value: str) -> Iterator[str]:
     if re.fullmatch(r"[0-9a-f]{40,64}", value):
         yield value[1:] + value[0] if value[1:] + value[0] != value else "1" * len(value)
-    if re.match(r"\d{4}-\d\d-\d\dT", value):
+    # The path of a hub begins with a time.
+    if re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", value):
         yield (datetime.fromisoformat(value) + timedelta(seconds=1)).isoformat(
             timespec="milliseconds"
         )
@@ -281,6 +282,10 @@ def forgeries(sound: Hub) -> Iterator[Case]:
         if path.startswith("red/runs/") and b"<failure" in data
     )
     yield Case("a fault that survived said to be killed", (killed,), _killed(killed))
+    if faults_copy.PATH in sound.files:
+        fault = json.loads(sound.files[judge.PROOF])["faults"][0]["id"]
+        left_out = run_forgeries.without_fault(fault)
+        yield Case("a fault left out of the proof", (judge.PROOF,), left_out)
     yield Case("the tests of RED are not those of GREEN", ("red/digests.json",), _other_tests)
     yield Case("uncommitted changes denied", ("green/stage.json",), _clean)
 

@@ -157,6 +157,12 @@ def mend(struck: Hub) -> None:
             cited = before
             struck.edit(path, lambda stage, path=path, c=cited: _stage(struck, path, stage, c))
             before = {"path": path, "sha256": _sha256(struck.files[path])}
+    for path in (records.reproduction_path(), records.mutation_path()):
+        if path in struck.files:
+            with suppress(*_BROKEN):
+                struck.edit(
+                    path, lambda each, path=path: each.update(outputs=_outputs(struck, path))
+                )
     with suppress(*_BROKEN):
         statements = statement.statements(struck.read)
         struck.files.update(statements)
@@ -175,18 +181,23 @@ def _plan(document: dict[str, Any]) -> None:
     document["plan_sha256"] = manifest.plan_digest(document["jobs"], document["settings"])
 
 
-def _stage(struck: Hub, path: str, stage: dict[str, Any], before: Mapping[str, str] | None) -> None:
-    folder = path.removesuffix(layout.STAGE_RECORD)
-    others = {path, *(folder + name for name in layout.ATTACHED)}
-    stage["outputs"] = [
+def _outputs(struck: Hub, record: str) -> list[dict[str, Any]]:
+    """Return what lies beside a record, as the record lists it."""
+    folder = f"{record.rpartition('/')[0]}/"
+    others = {record, *(folder + name for name in layout.ATTACHED)}
+    return [
         {"path": entry.path, "bytes": entry.bytes, "sha256": entry.sha256}
         for entry in struck.entries()
         if entry.path.startswith(folder) and entry.path not in others
     ]
+
+
+def _stage(struck: Hub, path: str, stage: dict[str, Any], before: Mapping[str, str] | None) -> None:
+    stage["outputs"] = _outputs(struck, path)
     stage["previous"] = before
     for command in stage["commands"]:
         command["log_sha256"] = _sha256(struck.files[command["log_path"]])
-    digests = json.loads(struck.files[folder + layout.DIGESTS])
+    digests = json.loads(struck.files[path.replace(layout.STAGE_RECORD, layout.DIGESTS)])
     stage["code_sha256"] = canonical.digest(digests["before"]["code"])
     if stage["plan"] is not None:
         stage["plan"]["sha256"] = _sha256(struck.files[stage["plan"]["path"]])

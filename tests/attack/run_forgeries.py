@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from harness import joblog, layout, matrix
+from harness import joblog, judge, layout, matrix
 from tests.attack.hubs import Attack, Case, Hub
 
 
@@ -131,6 +131,27 @@ def earlier_run(listed: str, by: timedelta) -> Attack:
         for job, _ in _logged(hub, listed):
             path = f"{job['output_dir']}/{layout.RESULT}"
             hub.edit(path, lambda document: moved(document, "started_at", "finished_at"))
+
+    return attack
+
+
+def without_fault(fault: str) -> Attack:
+    """Take a declared fault out of the proof of RED: its runs, outcomes, command and reports."""
+
+    def drop(proof: Any) -> None:
+        proof["faults"] = [each for each in proof["faults"] if each["id"] != fault]
+        for name in ("runs", "outcomes"):
+            proof[name] = [each for each in proof[name] if each["fault_id"] != fault]
+
+    def unrun(record: Any) -> None:
+        name = f"fault {fault}"
+        record["commands"] = [each for each in record["commands"] if each["name"] != name]
+
+    def attack(hub: Hub) -> None:
+        hub.edit(judge.PROOF, drop)
+        hub.edit(f"red/{layout.STAGE_RECORD}", unrun)
+        for path in [path for path in hub.files if path.startswith(f"red/runs/{fault}.")]:
+            del hub.files[path]
 
     return attack
 

@@ -24,8 +24,9 @@ from securesystemslib.signer import CryptoSigner
 from harness import layout
 from tests import small_tree
 from tests.formats import offline
+from tests.memory import hub as memory
 
-HUBS = ("complete_hub", "failed_hub", "signed_hub")
+HUBS = ("complete_hub", "failed_hub", "signed_hub", "reproduced_hub", "mutants_hub")
 PREDICATES = {
     layout.PROVENANCE: provenance_pb2.Provenance,
     layout.TEST_RESULT: test_result_pb2.TestResult,
@@ -54,6 +55,18 @@ def signed_hub(sound_tree, tmp_path_factory, key):
     root = small_tree.new_hub(tree)
     assert small_tree.run_stage(tree, root, "dry-run", key=folder / "key.pem") == 0
     return root
+
+
+@pytest.fixture(scope="session")
+def reproduced_hub(tmp_path_factory):
+    """A hub that holds a job run again, and nothing else."""
+    return memory.write(memory.alone(layout.REPRODUCE), tmp_path_factory.mktemp("reproduced"))
+
+
+@pytest.fixture(scope="session")
+def mutants_hub(tmp_path_factory):
+    """A hub that holds what became of the mutants, and nothing else."""
+    return memory.write(memory.alone(layout.MUTATION), tmp_path_factory.mktemp("mutants"))
 
 
 @pytest.fixture(params=HUBS)

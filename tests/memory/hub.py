@@ -10,6 +10,7 @@ import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from harness import (
@@ -122,6 +123,21 @@ def _mutate(hub: Hub) -> None:
         "outputs": stages.outputs(hub, layout.MUTATION, layout.MUTATION_RECORD),
     }
     hub.files[records.mutation_path()] = canonical.to_bytes(mutation.judged(record, rests_on))
+
+
+def alone(folder: str) -> Hub:
+    """Return a hub that holds jobs run again, or the mutants, as they are left: alone."""
+    inside = (records.MARKER, f"{folder}/")
+    files = {path: data for path, data in sound().files.items() if path.startswith(inside)}
+    return finished(Hub(files))
+
+
+def write(hub: Hub, root: Path) -> Path:
+    """Put the files of a hub on the disk; return its folder."""
+    for path, data in hub.files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
+    return root
 
 
 def finished(hub: Hub) -> Hub:

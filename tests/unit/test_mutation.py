@@ -177,7 +177,7 @@ def made(tmp_path):
         "outputs": publish.outputs(root, folder),
     }
     files.write_json(root / PATH, mutation.judged(document, RESTS_ON))
-    hub.seal_hub(root)
+    publish.derive_and_seal(root)
     return root
 
 
@@ -241,8 +241,60 @@ def test_a_file_beside_the_record_is_found_though_it_is_listed(made):
     (made / PATH).unlink()
     document["outputs"] = publish.outputs(made, made / layout.MUTATION)
     (made / PATH).write_bytes(canonical.to_bytes(document))
-    hub.seal_hub(made)
+    publish.derive_and_seal(made)
     assert rules(made) == {("hub.extra", "")}
+
+
+@pytest.mark.parametrize(
+    ("path", "rule"),
+    [(f"{layout.MUTATION}/{layout.PROVENANCE}", "hub.provenance"), (layout.CRATE, "hub.crate")],
+)
+def test_a_document_that_is_not_what_the_record_gives_is_found(made, path, rule):
+    for change in ((made / path).unlink, lambda: (made / path).write_text("{}")):
+        change()
+        hub.seal_hub(made)
+        assert rules(made) == {(rule, "")}
+
+
+def test_a_test_result_beside_the_record_is_found(made):
+    (made / layout.MUTATION / layout.TEST_RESULT).write_text("{}")
+    hub.seal_hub(made)
+    assert rules(made) == {("hub.test-result", "")}
+
+
+def test_the_provenance_of_a_record_of_mutants_is_of_its_files_and_names_code_and_tests(made):
+    document = json.loads((made / layout.MUTATION / layout.PROVENANCE).read_bytes())
+    name = "intoto_provenance"
+    assert schemas.check(document, resources.schema(name), name=name, where=name) == ()
+    left = (layout.MUTATION_RECORD, layout.DIGESTS, layout.MUTATION_LOG)
+    assert {each["name"]: each["digest"]["sha256"] for each in document["subject"]} == {
+        f"{layout.MUTATION}/{each}": files.sha256_file(made / layout.MUTATION / each)
+        for each in left
+    }
+    assert document["subject"][0]["annotations"] == {"verdict": "pass", "exit_code": 0}
+    definition = document["predicate"]["buildDefinition"]
+    assert definition["externalParameters"]["tests"] == list(mutation.TESTS)
+    assert definition["externalParameters"]["modules"] == list(mutation.MODULES)
+    rested_on = {each["name"]: each["digest"] for each in definition["resolvedDependencies"]}
+    assert rested_on == {
+        **{path: {"sha256": digest} for path, digest in CODE.items()},
+        "hub.json": {"sha256": files.sha256_file(made / "hub.json")},
+    }
+
+
+@pytest.mark.parametrize("build", ["stage", "reproduction", "opinion"])
+def test_the_provenance_of_mutants_under_another_build_type_breaks_its_schema(made, build):
+    document = json.loads((made / layout.MUTATION / layout.PROVENANCE).read_bytes())
+    document["predicate"]["buildDefinition"]["buildType"] = f"urn:ptycho-evidence:{build}:1"
+    name = "intoto_provenance"
+    assert schemas.check(document, resources.schema(name), name=name, where=name)
+
+
+def test_the_crate_of_a_record_of_mutants_has_its_one_action(made):
+    graph = json.loads((made / layout.CRATE).read_bytes())["@graph"]
+    (action,) = [each for each in graph if each["@type"] == "CreateAction"]
+    assert (action["@id"], action["name"]) == (f"#{layout.MUTATION}", "Mutants of the core")
+    assert f"{layout.MUTATION}/{layout.MUTATION_LOG}" in action["description"]
 
 
 @pytest.mark.parametrize(

@@ -21,16 +21,20 @@ from harness import (
     reproduction,
     rerun,
     resources,
+    schemas,
     verify,
 )
 from harness.errors import NothingSelected
 from harness.manifest import key_of
 from tests import small_tree
+from tests.attack import attacks, hubs, table
 from tests.unit.test_verify import edit
 
 JOB = "dose_1000/dense/train"
 MANIFEST = f"real_run/{layout.MANIFEST}"
 RECORD = f"{layout.REPRODUCE}/{layout.REPRODUCTION}"
+# One in so many of the attacks.
+FILES_ONE_IN, VALUES_ONE_IN = 5, 11
 EVERYWHERE = (slice(None), slice(None))
 
 
@@ -471,8 +475,20 @@ def add_a_file(root):
     (root / layout.REPRODUCE / "opinion.md").write_text("It went well.")
 
 
-def add_a_statement(root):
+def replace_the_statement(root):
     (root / layout.REPRODUCE / layout.PROVENANCE).write_text("{}")
+
+
+def drop_the_statement(root):
+    (root / layout.REPRODUCE / layout.PROVENANCE).unlink()
+
+
+def add_a_test_result(root):
+    (root / layout.REPRODUCE / layout.TEST_RESULT).write_text("{}")
+
+
+def drop_the_crate(root):
+    (root / layout.CRATE).unlink()
 
 
 def add_a_diff(root):
@@ -530,7 +546,10 @@ HOME = f"{layout.REPRODUCE}/{JOB}"
         (end_before_its_jobs, "hub.reproduction", RECORD),
         (change_filters, "hub.stage", f"{layout.REPRODUCE}/{layout.MANIFEST}"),
         (add_a_file, "hub.extra", f"{layout.REPRODUCE}/opinion.md"),
-        (add_a_statement, "hub.extra", f"{layout.REPRODUCE}/{layout.PROVENANCE}"),
+        (replace_the_statement, "hub.provenance", f"{layout.REPRODUCE}/{layout.PROVENANCE}"),
+        (add_a_test_result, "hub.test-result", f"{layout.REPRODUCE}/{layout.TEST_RESULT}"),
+        (drop_the_statement, "hub.provenance", f"{layout.REPRODUCE}/{layout.PROVENANCE}"),
+        (drop_the_crate, "hub.crate", layout.CRATE),
         (add_a_diff, "hub.uncommitted", f"{layout.REPRODUCE}/{layout.UNCOMMITTED}"),
         (change_reconstruction, "hub.reproduction", RECORD),
         (change_reconstruction, "attest.outputs", f"{HOME}/result.json"),
@@ -546,6 +565,66 @@ def test_an_attack_on_a_reproduction_is_found_though_it_was_sealed_again(
     attack(reproduced)
     hub.seal_hub(reproduced)
     assert (rule, where) in {(item.rule, item.where) for item in findings(reproduced)}
+
+
+def test_a_sample_of_every_attack_on_a_reproduction_is_found_as_on_a_stage(reproduced):
+    sound = hubs.load(reproduced)
+    assert hubs.findings(sound) == ()
+    listed = [
+        *list(attacks.on_files(sound))[::FILES_ONE_IN],
+        *list(attacks.on_values(sound, alike_once=True))[::VALUES_ONE_IN],
+    ]
+    outcomes = [each for each in table.run(sound, listed, processes=1) if each is not None]
+    assert len(outcomes) > 50
+    assert [each for each in outcomes if not (each.found and each.named)] == []
+    assert [each for each in outcomes if each.attacker != hubs.MENDS and not each.rules] == []
+
+
+# Its provenance.
+
+
+def test_the_provenance_of_a_reproduction_is_of_its_files_and_names_the_original(
+    reproduced, complete_hub
+):
+    document = json.loads((reproduced / layout.REPRODUCE / layout.PROVENANCE).read_bytes())
+    name = "intoto_provenance"
+    assert schemas.check(document, resources.schema(name), name=name, where=name) == ()
+    record = record_of(reproduced)
+    subjects = {each["name"]: each["digest"]["sha256"] for each in document["subject"]}
+    assert subjects == {
+        entry.path: entry.sha256
+        for entry in hub.entries(reproduced)
+        if entry.path.startswith(f"{layout.REPRODUCE}/")
+        and entry.path != f"{layout.REPRODUCE}/{layout.PROVENANCE}"
+    }
+    definition = document["predicate"]["buildDefinition"]
+    assert definition["externalParameters"]["asked"] == [JOB]
+    rested_on = {each["name"]: each["digest"] for each in definition["resolvedDependencies"]}
+    original = f"{record['original']['path']}/{layout.SEAL}"
+    assert rested_on[original] == {"sha256": hub.head(complete_hub)}
+    digests = json.loads((reproduced / layout.REPRODUCE / layout.DIGESTS).read_bytes())["before"]
+    assert len(digests["inputs"]) == 1
+    for path, digest in {**digests["code"], **digests["inputs"]}.items():
+        assert rested_on[path] == {"sha256": digest}
+
+
+def test_the_crate_of_a_reproduction_has_its_one_action_and_each_file(reproduced, complete_hub):
+    graph = {
+        each["@id"]: each for each in json.loads((reproduced / layout.CRATE).read_bytes())["@graph"]
+    }
+    (action,) = [each for each in graph.values() if each["@type"] == "CreateAction"]
+    assert action["@id"] == f"#{layout.REPRODUCE}"
+    assert action["name"] == "Reproduction"
+    assert action["actionStatus"].endswith("/CompletedActionStatus")
+    assert JOB in action["description"]
+    objects = [graph[each["@id"]] for each in action["object"]]
+    assert hub.head(complete_hub) in {each.get("sha256") for each in objects}
+    files = {each["@id"]: each["sha256"] for each in graph.values() if each["@type"] == "File"}
+    assert files == {
+        entry.path: entry.sha256
+        for entry in hub.entries(reproduced)
+        if entry.path not in (layout.SEAL, layout.CRATE)
+    }
 
 
 # What only the original shows.
@@ -575,7 +654,7 @@ def test_a_reproduction_is_held_to_its_original_where_that_is_given(
     ):
         before = (reproduced / RECORD).read_bytes()
         edit(reproduced, RECORD, lambda record, c=change: c(record, record["jobs"][0]))
-        hub.seal_hub(reproduced)
+        publish.derive_and_seal(reproduced)
         assert findings(reproduced) == ()
         assert cli.main(words) == 4
         assert f"error [reproduce.original] {RECORD}: {place}: " in capfd.readouterr().err
@@ -594,7 +673,7 @@ def test_an_object_called_identical_that_was_another_is_told_by_the_original(
         record.update(verdict="pass", exit_code=0)
 
     edit(made, RECORD, claim)
-    hub.seal_hub(made)
+    publish.derive_and_seal(made)
     assert findings(made) == ()
     assert cli.main(["verify", str(made), "--original", str(hub_to_attack)]) == 4
     said = capfd.readouterr().err

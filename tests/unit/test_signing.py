@@ -11,7 +11,18 @@ import sys
 
 import pytest
 
-from harness import canonical, cli, hub, layout, publish, resources, signing, verify
+from harness import (
+    canonical,
+    cli,
+    hub,
+    layout,
+    model,
+    publish,
+    rerun,
+    resources,
+    signing,
+    verify,
+)
 from harness.errors import UsageError
 from tests import small_tree
 from tests.unit.test_verify import edit
@@ -348,3 +359,42 @@ def test_mending_a_signed_hub_alone_is_no_attack(attacked, keys):
     publish.derive_and_seal(attacked)
     assert hub.head(attacked) == head
     assert canonical.sha256((attacked / layout.SEAL).read_bytes()) == head
+
+
+# Hubs without a stage.
+
+
+@pytest.fixture
+def reproduced(tree, complete_hub, keys, monkeypatch):
+    """A hub that holds one job run again, signed."""
+    monkeypatch.chdir(tree)
+    monkeypatch.setenv(small_tree.CHILD_WORDS, "")
+    monkeypatch.setenv("PYTHONPATH", str(tree))
+    monkeypatch.setattr(rerun, "REPOSITORY", tree)
+    monkeypatch.setattr(model, "CHILD_NEEDS", ())
+    words = ["reproduce", str(complete_hub), "--job", "dose_1000/dense/train"]
+    assert cli.main([*words, "--key", str(keys / "curve.pem")]) == 2
+    assert not list(tree.glob("plans/active/*/reports/*/reproduction"))
+    assert cli.main([*words, "--key", str(keys / "mine.pem")]) == 0
+    (root,) = tree.glob("plans/active/*/reports/*/reproduction")
+    return root
+
+
+def test_a_reproduction_is_signed_and_a_forged_or_unsigned_one_does_not_hold(reproduced, keys):
+    place = reproduced / layout.REPRODUCE / layout.ENVELOPES[layout.PROVENANCE]
+    where = place.relative_to(reproduced).as_posix()
+    assert checked(reproduced, keys / "mine.pub") == set()
+    assert checked(reproduced, keys / "other.pub") == {("hub.signature", where)}
+    record = f"{layout.REPRODUCE}/{layout.REPRODUCTION}"
+    edit(reproduced, record, lambda each: each["original"].update(head_sha256="0" * 64))
+    publish.derive_and_seal(reproduced)
+    assert checked(reproduced, keys / "mine.pub") == {("hub.envelope", where)}
+    place.unlink()
+    publish.derive_and_seal(reproduced)
+    assert checked(reproduced, keys / "mine.pub") == {("hub.unsigned", where)}
+
+
+def test_a_wrong_key_ends_the_mutation_tester_before_it_starts(tree, keys, monkeypatch, capsys):
+    monkeypatch.chdir(tree)
+    assert cli.main(["mutation", "--key", str(keys / "curve.pem")]) == 2
+    assert "ed25519" in capsys.readouterr().err

@@ -12,7 +12,7 @@ import pytest
 from harness import canonical, guide, layout, records, resources, verify
 from tests.attack import hubs
 from tests.memory import hub as memory
-from tests.memory import runs, stages
+from tests.memory import runs
 
 pytestmark = pytest.mark.usefixtures("schemas_once")
 verified = memory.verified
@@ -33,11 +33,6 @@ def of(rule, found):
 def mended(hub):
     """Return what verify says once every digest that cites the change is mended."""
     hubs.mend(hub)
-    for path in (REPRODUCTION, MUTANTS):
-        folder, _, name = path.partition("/")
-        if path in hub.files:
-            outputs = stages.outputs(hub, folder, name)
-            hub.edit(path, lambda record, outputs=outputs: record.update(outputs=outputs))
     return verified(hub)
 
 
@@ -250,11 +245,11 @@ def test_what_jobs_run_again_left_is_held_to_the_rules_of_a_run(hub_in_memory):
 
 def test_a_reproduction_that_does_not_follow_from_its_jobs_is_told(hub_in_memory):
     hub_in_memory.edit(REPRODUCTION, lambda record: record.update(verdict="fail"))
-    assert verified(hub_in_memory) == [("hub.verdict", REPRODUCTION, "/verdict", "pass", "fail")]
+    assert mended(hub_in_memory) == [("hub.verdict", REPRODUCTION, "/verdict", "pass", "fail")]
     hub_in_memory.edit(REPRODUCTION, lambda record: record.update(verdict="pass", asked=[]))
     job = runs.JOBS[0]
     told = ("hub.reproduction", REPRODUCTION, "/asked", f"['{job}']", "[]")
-    assert verified(hub_in_memory) == [told]
+    assert mended(hub_in_memory) == [told]
 
 
 def test_a_reproduction_without_what_it_rests_on_is_told(hub_in_memory):
@@ -276,12 +271,12 @@ def test_the_time_and_the_job_of_a_reproduction_are_asked_for(hub_in_memory):
     home = f"reproduce/{runs.JOBS[0]}"
     left = canonical.sha256(hub_in_memory.files[f"{home}/{layout.RECONSTRUCTION}"])
     told = ("hub.reproduction", REPRODUCTION, "/jobs/0/sha256", left, "0" * 64)
-    assert verified(hub_in_memory) == [told]
+    assert mended(hub_in_memory) == [told]
 
 
 def test_the_record_of_mutants_is_held_to_what_became_of_each(hub_in_memory):
     hub_in_memory.edit(MUTANTS, lambda record: record.update(verdict="fail"))
-    assert verified(hub_in_memory) == [("hub.mutation", MUTANTS, "/verdict", "pass", "fail")]
+    assert mended(hub_in_memory) == [("hub.mutation", MUTANTS, "/verdict", "pass", "fail")]
     hub_in_memory.edit(MUTANTS, lambda record: record.update(verdict="pass"))
     del hub_in_memory.files["mutation/digests.json"]
     gone = ("mutation/digests.json", "", "a file", NONE)
@@ -294,11 +289,19 @@ def test_a_file_beside_the_record_of_mutants_is_told(hub_in_memory):
     assert mended(hub_in_memory) == [("hub.extra", path, "", "a file of the mutants", "another")]
 
 
+@pytest.mark.parametrize("folder", [layout.REPRODUCE, layout.MUTATION])
+def test_jobs_run_again_or_mutants_alone_hold_and_have_their_documents(folder):
+    hub = memory.alone(folder)
+    assert verified(hub) == []
+    assert {layout.CRATE, f"{folder}/{layout.PROVENANCE}"} < hub.files.keys()
+    assert layout.SUMMARY not in hub.files
+
+
 @pytest.mark.parametrize(("own_plan", "kept"), [(False, REPRODUCTION), (True, REAL)])
 def test_a_hub_without_jobs_run_again_or_mutants_is_no_worse(own_plan, kept):
     hub = memory.sound(own_plan=own_plan)
     for path in [path for path in hub.files if path.startswith(("reproduce/", "mutation/"))]:
         del hub.files[path]
     assert (kept in hub.files) is own_plan
-    memory.sealed(hub)
+    memory.finished(hub)
     assert verify.verify(hub.entries(), hub.read, resources.schema) == ()
