@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from harness import canonical, guide, layout, records, resources, verify
+from harness import canonical, faults_copy, guide, layout, records, resources, verify
 from tests.attack import hubs
 from tests.memory import hub as memory
 from tests.memory import runs
@@ -104,8 +104,13 @@ def test_a_file_that_nothing_of_a_stage_of_tests_names_is_told(hub_in_memory):
     # RED has a proof that says which reports are its own, and it need not be there.
     hub_in_memory.files["red/stage.json"] = hub_in_memory.files[GREEN]
     hub_in_memory.edit("red/stage.json", lambda record: record.update(stage="red"))
-    hub_in_memory.files["red/notes.md"] = b"It went well."
-    assert ("hub.extra", "red/notes.md", *words) in verified(hub_in_memory)
+    hub_in_memory.files |= {"red/notes.md": b"It went well.", faults_copy.PATH: b"a = 1"}
+    found = verified(hub_in_memory)
+    assert ("hub.extra", "red/notes.md", *words) in found
+    # So has it its faults file, which is told once: no other stage has one.
+    broken = of("schema.faults", found)
+    assert {item[0] for item in broken} == {faults_copy.PATH}
+    assert len(broken) == len({*broken})
 
 
 # Logs
