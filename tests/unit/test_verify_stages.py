@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from harness import canonical, faults_copy, guide, layout, records, resources, verify
+from harness import canonical, faults_copy, guide, judge, layout, records, resources, verify
 from tests.attack import hubs
 from tests.memory import hub as memory
 from tests.memory import runs
@@ -109,6 +109,16 @@ def test_a_file_that_nothing_of_a_stage_of_tests_names_is_told(hub_in_memory):
     assert ("hub.extra", "red/notes.md", *words) in found
     # So has it its faults file, which is told once: no other stage has one.
     assert [item[0] for item in of("red.faults", found)] == [faults_copy.PATH]
+
+
+def test_a_faults_file_beside_its_proof_is_held_to_its_schema_once(hub_in_memory):
+    proof = resources.REPOSITORY / "tests/examples/valid/red_proof/natural.json"
+    hub_in_memory.files["red/stage.json"] = hub_in_memory.files[GREEN]
+    hub_in_memory.edit("red/stage.json", lambda record: record.update(stage="red"))
+    hub_in_memory.files |= {judge.PROOF: proof.read_bytes(), faults_copy.PATH: b"a = 1"}
+    broken = of("schema.faults", verified(hub_in_memory))
+    assert {item[0] for item in broken} == {faults_copy.PATH}
+    assert len(broken) == len({*broken})
 
 
 # Logs
