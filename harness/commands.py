@@ -114,6 +114,7 @@ def stage(options: argparse.Namespace) -> int:
     checked = _checked(design, options)
     if options.stage == "real-run":
         provenance.require_packages()
+        provenance.require_device(options.device)
     return stages.run(
         stages.StageRequest(
             stage=options.stage,
@@ -152,6 +153,7 @@ def reconstruct(options: argparse.Namespace) -> int:
     design = reconstruction.get_study_design(options.study)
     _checked(design, options)
     provenance.require_packages()
+    provenance.require_device(options.device)
     options.hub = _make_hub(design, options)
     for options.stage in layout.RUN_STAGES:
         if code := stage(options):

@@ -93,6 +93,12 @@ def require_packages() -> None:
         )
 
 
+def require_device(asked: str) -> None:
+    """Raise InputInvalid where a CUDA device is asked for and there is none: never a fall-back."""
+    if asked == "cuda" and not CUDA_DEVICE.exists():
+        raise InputInvalid("--device cuda: no CUDA device here. Ask for cpu or auto")
+
+
 def host() -> dict[str, Any]:
     """Return the machine in general terms: system, processor, cores, memory; no names."""
     return {

@@ -81,6 +81,7 @@ def reproduce(root: Path, wanted: Sequence[str], say: Say, key: Path | None = No
     signer = signing.load(key) if key else None
     original = open_original(root, wanted)
     provenance.require_packages()
+    provenance.require_device(original.run.manifest["settings"]["device"])
     checked = _check_inputs(original)
     broken = rules.errors(item for found in checked.findings.values() for item in found)
     if broken:

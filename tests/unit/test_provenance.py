@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import provenance, reconstruction, resources, studyfile
+from harness.errors import InputInvalid
 from harness.resources import REPOSITORY
 
 
@@ -65,6 +66,16 @@ def test_versions_and_host_are_general(monkeypatch):
     assert host["memory_bytes"] > 2**20
     monkeypatch.delattr(provenance.os, "sched_getaffinity")
     assert provenance.usable_cores() >= 1
+
+
+def test_a_cuda_device_that_is_not_there_is_refused_and_no_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "CUDA_DEVICE", tmp_path / "none")
+    for device in ("auto", "cpu"):
+        provenance.require_device(device)
+    with pytest.raises(InputInvalid, match="--device cuda: no CUDA device here"):
+        provenance.require_device("cuda")
+    monkeypatch.setattr(provenance, "CUDA_DEVICE", tmp_path)
+    provenance.require_device("cuda")
 
 
 @pytest.mark.parametrize(
