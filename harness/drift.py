@@ -53,6 +53,17 @@ def pair(
     return _differences("stage.pair", test_files(earlier), test_files(document), f"in {stage}")
 
 
+def one_commit(
+    document: Mapping[str, Any], earlier: Mapping[str, Any], stage: str
+) -> tuple[Finding, ...]:
+    """Return a finding for each code file that is not the one of a stage at the same commit.
+
+    document, earlier: the digests of both; stage: the earlier one's name.
+    """
+    codes = earlier["before"]["code"], document["before"]["code"]
+    return _differences("stage.commit", *codes, f"in {stage}")
+
+
 def base_tests(document: Mapping[str, Any], at_the_base: Digests) -> tuple[Finding, ...]:
     """Return a finding for each test file at the base of RED that is not RED's own."""
     return _differences("red.base-tests", test_files(document), at_the_base, "in red")

@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from harness import canonical, faults, judge, layout, records, redproof, schemas, study_copy
+from harness import (
+    canonical,
+    faults,
+    hashed,
+    judge,
+    layout,
+    records,
+    redproof,
+    schemas,
+    study_copy,
+)
 from harness.model import Finding
 from harness.records import Read
 from harness.rules import finding
@@ -42,16 +52,22 @@ def check(
     broken = schemas.check(document, schema("faults"), name="faults", where=PATH)
     yield from broken
     if not broken:
-        yield from _proved(faults.load(document), proof)
+        declared = faults.load(document)
+        yield from _proved(declared, proof)
+        for path in sorted({fault.file for fault in declared}):
+            yield from hashed.unhashed(path, _code(read), where=records.digests_path("red"))
 
 
 def _hashed(record: Record, read: Read, data: bytes) -> Iterator[Finding]:
     """Yield where the copy is not the file that the stage hashed."""
+    before, kept = _code(read).get(record["settings"]["tests"]["faults"]), canonical.sha256(data)
+    if before != kept:
+        yield _found(PATH, "", f"sha256 {before}", f"sha256 {kept}")
+
+
+def _code(read: Read) -> Mapping[str, str | None]:
     rests_on = records.document(read, records.digests_path("red"))
-    code = rests_on["before"]["code"] if rests_on else {}
-    hashed, kept = code.get(record["settings"]["tests"]["faults"]), canonical.sha256(data)
-    if hashed != kept:
-        yield _found(PATH, "", f"sha256 {hashed}", f"sha256 {kept}")
+    return rests_on["before"]["code"] if rests_on else {}
 
 
 def _proved(declared: tuple[faults.Fault, ...], proof: Record) -> Iterator[Finding]:

@@ -78,4 +78,4 @@ def manifest_gate(
     )
     if not found:
         found = crosscheck.check(document, skips, design, where=layout.MANIFEST)
-    return Gate("manifest", 2, tuple(found), canonical.digest(document))
+    return Gate("manifest", crosscheck.DOCUMENTS, tuple(found), canonical.digest(document))

@@ -124,6 +124,10 @@ RULES: dict[str, Rule] = {
     ),
     "hub.crate": Rule("the crate's metadata follow from the records", "trust the records"),
     "stage.gate": Rule("every gate is passed", "mend what the gate's findings name"),
+    "stage.gate-count": Rule(
+        "a gate counts the inputs that were hashed, and the manifest with its skip summary",
+        "trust the digests, not the gate; run the stage again in a new hub",
+    ),
     "stage.interrupted": Rule("a stage ends by itself", "run the stage again in a new hub"),
     "stage.drift": Rule(
         "code, study and inputs stay as they are while a stage runs",
@@ -136,8 +140,13 @@ RULES: dict[str, Rule] = {
         "every stage of a hub is about one study",
         "run the stages of each study in a hub of its own",
     ),
+    "stage.commit": Rule(
+        "stages at one commit, without other changes, have the same code",
+        "put away files that git ignores; run both again in a new hub",
+    ),
     "stage.unhashed": Rule(
-        "the test files that a stage used are among its digests", "run the stage in a new hub"
+        "the files of its own that a stage used are among its digests",
+        "run the stage in a new hub",
     ),
     "stage.log": Rule(
         "a command's log ends as its record and its report say", "trust the log, not the record"

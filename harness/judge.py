@@ -15,6 +15,7 @@ from harness import (
     drift,
     greenproof,
     guide,
+    hashed,
     junit,
     layout,
     manifest,
@@ -130,6 +131,7 @@ def _drift(record: Record, read: Read) -> Iterable[Finding]:
     if run is not None and record["commands"]:
         yield from drift.inputs_of_jobs(document, run.manifest["jobs"])
     yield from pairing.findings(record, read, document)
+    yield from hashed.findings(record, read, document)
 
 
 def _cut_short(record: Record, where: str) -> Iterable[Finding]:

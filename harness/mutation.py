@@ -30,6 +30,7 @@ MODULES = (
     "asked",
     "faults_copy",
     "guarded",
+    "hashed",
     "joblog",
     "left_out",
     "pairing",

@@ -1,6 +1,7 @@
 """What the stages of one hub must have in common: the study, and RED and GREEN their test files.
 
-Which stage came before is told by the chain of records; times may be equal.
+Stages at one clean commit have all their code in common.  Which stage came before is told by the
+chain of records; times may be equal.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness import collection, drift, layout, records
+from harness import drift, layout, records
 from harness.model import Finding
 from harness.records import Read
 from harness.rules import finding
@@ -26,11 +27,18 @@ def findings(record: Record, read: Read, digests: Mapping[str, Any]) -> Iterator
     """
     for path, earlier in before(record, read):
         yield from _study(record, earlier, path)
+        document = records.document(read, records.digests_path(earlier["stage"]))
+        if document is None:
+            continue
         if earlier["stage"] == PAIR.get(record["stage"]):
-            document = records.document(read, records.digests_path(earlier["stage"]))
-            if document is not None:
-                yield from drift.pair(digests, document, earlier["stage"])
-    yield from _unhashed(record, read, digests)
+            yield from drift.pair(digests, document, earlier["stage"])
+        if _clean_commit(record) and _clean_commit(record) == _clean_commit(earlier):
+            yield from drift.one_commit(digests, document, earlier["stage"])
+
+
+def _clean_commit(record: Record) -> str | None:
+    """Return the commit whose files a stage ran as they are; None where it had others."""
+    return record["git"]["commit"] if record["git"]["dirty"] is False else None
 
 
 def before(record: Record, read: Read) -> Iterator[tuple[str, Record]]:
@@ -57,34 +65,3 @@ def _study(record: Record, earlier: Record, path: str) -> Iterator[Finding]:
                 expected=f"{other} as in {path}",
                 found=said,
             )
-
-
-def _unhashed(record: Record, read: Read, digests: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield the test files that a stage used, and whose digest it does not have."""
-    where = records.digests_path(record["stage"])
-    hashed = digests["before"]["code"]
-    for path in sorted(_test_files(record, read)):
-        if hashed.get(path) is None:
-            yield finding(
-                "stage.unhashed",
-                where=where,
-                pointer=f"/before/code/{path}",
-                expected="the digest of a test file that the stage used",
-                found="none",
-            )
-
-
-def _test_files(record: Record, read: Read) -> set[str]:
-    """Return the test files that a stage's commands read, as far as it got."""
-    reports = [
-        path for command in record["commands"] if (path := command["reports"].get("collection"))
-    ]
-    tests = record["settings"]["tests"]
-    used = {tests["module"]} if reports else set()
-    if reports and record["stage"] == "red":
-        used.add(tests["faults"])
-    for path in reports:
-        found = collection.read(read(path) or b"", where=path)
-        names = (*found.collected, *found.deselected)
-        used |= {name.partition("::")[0] for name in names}
-    return used

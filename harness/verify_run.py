@@ -14,6 +14,7 @@ from harness import (
     asked,
     canonical,
     crosscheck,
+    hashed,
     joblog,
     judge,
     layout,
@@ -125,6 +126,8 @@ def _check_documents(
         where = f"{folder}/{layout.MANIFEST}"
         found += crosscheck.check(pair.manifest, pair.skips, design, where=where)
         found += left_out.check(record, pair.manifest, pair.skips, rests_on, where=where)
+        if rests_on is not None:
+            found += hashed.counts(pair.manifest["gates"], rests_on, where=where)
         if design is not None:
             found += asked.check(record, pair.manifest, design, read, where=where)
     return found

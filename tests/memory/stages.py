@@ -91,7 +91,7 @@ def guide_text() -> bytes:
 def rests_on(jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     module = runs.example("stage/dry-run")["settings"]["tests"]["module"]
     code = {
-        "harness/layout.py": "1" * 64,
+        "harness/reconstruction.py": "1" * 64,
         module: "2" * 64,
         guide.GUIDE: canonical.sha256(guide_text()),
     }
@@ -119,7 +119,7 @@ def put(hub: Hub, stage: str, run: tuple[dict[str, Any], dict[str, Any]]) -> Non
     hub.files[f"{folder}/{layout.GUIDE_COPY}"] = guide_text()
     if stage in layout.RUN_STAGES:
         hub.files[f"{folder}/{layout.STUDY_COPY}"] = runs.study_text()
-    hashed = rests_on(document["jobs"] if stage in layout.RUN_STAGES else ())
+    hashed = rests_on(document["jobs"])
     hub.files[f"{folder}/{layout.DIGESTS}"] = canonical.to_bytes(hashed)
     earlier = records.stages(hub.read)
     own_plan = stage == "real-run" and runs.OWN_PLAN in hub.files

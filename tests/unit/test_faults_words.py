@@ -33,17 +33,21 @@ def text(*declared):
     return "\n".join(['format = "harness.faults/1"', *rows, ""]).encode()
 
 
-def told(data, *proved, ran=(), base=None, hashed="the copy", proof=True):
+def told(data, *proved, ran=(), base=None, hashed="the copy", code=("harness/a.py",), **has):
     """Return what is said of a copy: rule, where, pointer, expected, found.
 
-    proved: the faults of the proof, if there is any.  ran: the faults of its further runs.
+    proved: the faults of the proof, if it has one.  ran: the faults of its further runs.
+    code: what else was hashed, where anything was.
     """
     names = [None, *(each["id"] for each in proved), *ran]
     document = {"faults": proved, "base": base, "runs": [{"fault_id": name} for name in names]}
     digest = canonical.sha256(data or b"") if hashed == "the copy" else hashed
-    files = {PATH: data, judge.PROOF: canonical.to_bytes(document) if proof else None}
+    files = {
+        PATH: data,
+        judge.PROOF: canonical.to_bytes(document) if has.get("proof", True) else None,
+    }
     if digest:
-        rests_on = {"before": {"code": {FAULTS: digest}}}
+        rests_on = {"before": {"code": {**dict.fromkeys(code, "f" * 64), FAULTS: digest}}}
         files[records.digests_path("red")] = canonical.to_bytes(rests_on)
     return memory.told(faults_copy.check(RECORD, files.get, resources.schema))
 
@@ -64,7 +68,23 @@ def test_a_copy_is_missed_where_there_is_a_proof():
 def test_a_copy_is_the_file_that_was_hashed(hashed):
     data = text(fault("a"))
     words = (f"sha256 {hashed}", f"sha256 {canonical.sha256(data)}")
-    assert told(data, fault("a"), hashed=hashed) == [(RULE, PATH, "", *words)]
+    found = told(data, fault("a"), hashed=hashed)
+    assert found[0] == (RULE, PATH, "", *words)
+    assert found[1:] == ([] if hashed else [unhashed("harness/a.py")])
+
+
+def unhashed(path):
+    words = (f"/before/code/{path}", "the digest of a file that the stage used", "none")
+    return ("stage.unhashed", records.digests_path("red"), *words)
+
+
+def test_each_file_with_a_declared_fault_was_hashed():
+    declared = [fault("a"), fault("b", file="harness/b.py"), fault("c", file="harness/b.py")]
+    assert told(text(*declared), *declared) == [unhashed("harness/b.py")]
+    assert told(text(*declared), *declared, code=()) == [
+        unhashed("harness/a.py"),
+        unhashed("harness/b.py"),
+    ]
 
 
 @pytest.mark.parametrize(

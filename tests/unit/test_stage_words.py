@@ -9,7 +9,17 @@ from itertools import pairwise
 
 import pytest
 
-from harness import canonical, judge, layout, pairing, records, stage_files, stagelog
+from harness import (
+    canonical,
+    crosscheck,
+    hashed,
+    judge,
+    layout,
+    pairing,
+    records,
+    stage_files,
+    stagelog,
+)
 from tests.memory import hub as memory
 
 LOG, JUNIT = "green/mapped.log", "green/mapped.junit.xml"
@@ -139,10 +149,15 @@ def extra(record, *paths, **files):
 
 def stage(name, *reports, **settings):
     """Return the record of a stage with a command for each report of a collection."""
-    commands = [{"log_path": f"{name}/a.log", "reports": {"collection": path}} for path in reports]
+    commands = [
+        {"log_path": f"{name}/a.log", "argv": ARGV, "reports": {"collection": path}}
+        for path in reports
+    ]
     tests = {"module": MODULE, "faults": FAULTS}
     settings = {"study": "study.toml", "study_sha256": A, "tests": tests, **settings}
-    return {"stage": name, "commands": commands, "settings": settings, "previous": None}
+    git = {"commit": A, "dirty": True}
+    record = {"stage": name, "commands": commands, "settings": settings, "gates": []}
+    return record | {"git": git, "previous": None}
 
 
 @pytest.mark.parametrize("name", ["red", "green", "collect"])
@@ -176,11 +191,54 @@ def test_the_reports_that_a_proof_names_are_red_s_and_no_one_else_s():
     ]
 
 
+# What it hashed
+
+
+def counted(inputs, *gates):
+    """Return what is said of gates given as (name, checked, findings) over so many inputs."""
+    given = [
+        {"name": name, "checked": checked, "findings": [{}] * number}
+        for name, checked, number in gates
+    ]
+    rests_on = {"before": {"inputs": dict.fromkeys(map(str, range(inputs)), A)}}
+    found = memory.told(hashed.counts(given, rests_on, where="a.json"))
+    assert {item[:2] for item in found} <= {("stage.gate-count", "a.json")}
+    return [item[2:] for item in found]
+
+
+def test_gates_count_the_inputs_and_both_documents():
+    both = crosscheck.DOCUMENTS
+    assert counted(18, ("inputs", 18, 0), ("manifest", both, 0)) == []
+    first, second = ("/gates/0/checked", "18", "17"), ("/gates/1/checked", "2", "3")
+    assert counted(18, ("inputs", 17, 3), ("manifest", 2, 0)) == [first]
+    assert counted(2, ("inputs", 2, 0), ("manifest", 3, 3)) == [second]
+
+
+def test_the_input_gate_of_a_stage_without_a_plan_counts_what_stands_in_its_way():
+    assert counted(0, ("inputs", 2, 2)) == counted(0) == []
+    assert counted(0, ("inputs", 3, 2)) == [("/gates/0/checked", "2", "3")]
+
+
+def test_each_module_of_the_project_s_own_that_a_command_names_is_hashed():
+    words = ["-m", "harness.a.b", "-p", "harness", "other.harness.c", "harness.d,", "harness.e"]
+    given = stage("dry-run") | {"commands": [command(argv=words), command(argv=ARGV)]}
+    used = ["harness/a/b.py", "harness/e.py"]
+    assert chained(given) == unhashed("dry-run", *used)
+    assert chained(given, code={"dry-run": dict.fromkeys(used, A)}) == []
+
+
+def test_a_stage_counts_what_it_hashed():
+    given = stage("collect") | {"gates": [{"name": "inputs", "checked": 1, "findings": []}]}
+    told = ("stage.gate-count", records.stage_path("collect"), "/gates/0/checked", "0", "1")
+    assert chained(given) == [told]
+
+
 # The stages before it
 
 
-def hashed(**code):
-    return {"before": {"code": code}, "after": {"code": code}}
+def digests(**code):
+    groups = {"code": code, "inputs": {}}
+    return {"before": groups, "after": groups}
 
 
 def chained(*stages, code=None, files=None):
@@ -190,11 +248,12 @@ def chained(*stages, code=None, files=None):
         cited = earlier and records.stage_path(earlier["stage"])
         record["previous"] = cited and {"path": cited, "sha256": A}
         put[records.stage_path(record["stage"])] = canonical.to_bytes(record)
-        for name, digests in (code or {}).items():
-            put[records.digests_path(name)] = canonical.to_bytes(hashed(**digests))
+        for name, hashes in (code or {}).items():
+            put[records.digests_path(name)] = canonical.to_bytes(digests(**hashes))
     last = stages[-1]
-    own = hashed(**(code or {}).get(last["stage"], {}))
-    return memory.told(pairing.findings(last, reader(put), own))
+    own = digests(**(code or {}).get(last["stage"], {}))
+    found = (*pairing.findings(last, reader(put), own), *hashed.findings(last, reader(put), own))
+    return memory.told(found)
 
 
 def collected(**changes):
@@ -254,8 +313,31 @@ def test_stages_that_are_no_pair_may_differ_in_test_files():
     assert chained(stage("collect"), stage("dry-run"), code=codes) == []
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "is_one"),
+    [
+        ((A, False), (A, False), True),
+        ((A, False), (B, False), False),
+        ((A, True), (A, False), False),
+        ((A, False), (A, True), False),
+        ((A, None), (A, None), False),
+        ((None, False), (None, False), False),
+    ],
+)
+def test_stages_at_one_clean_commit_have_the_same_code(first, second, is_one):
+    def at(name, commit):
+        return stage(name) | {"git": dict(zip(("commit", "dirty"), commit, strict=True))}
+
+    path, codes = "harness/a.py", {"collect": {"harness/a.py": A}, "dry-run": {"harness/a.py": B}}
+    told = [("stage.commit", path, "", f"sha256 {A} in collect", f"sha256 {B}")]
+    # A stage without its digests stands in nobody's way.
+    given = at("collect", first), at("red", first), at("dry-run", second)
+    assert chained(*given, code=codes) == told * is_one
+    assert chained(*given, code={**codes, "collect": codes["dry-run"]}) == []
+
+
 def unhashed(name, *paths):
-    words = ("the digest of a test file that the stage used", "none")
+    words = ("the digest of a file that the stage used", "none")
     where = f"{layout.STAGE_DIRECTORIES[name]}/{layout.DIGESTS}"
     return [("stage.unhashed", where, f"/before/code/{path}", *words) for path in paths]
 
@@ -275,7 +357,7 @@ def test_each_test_file_that_a_stage_used_is_hashed():
 def test_every_report_of_a_stage_is_read_and_one_that_is_not_there_names_no_test():
     files = {"b.json": collected(collected=["tests/b.py::test_b"]), "c.json": None}
     given = stage("collect", "c.json", "b.json")
-    given["commands"].append({"reports": {"junit": "a.json"}})
+    given["commands"].append({"argv": ARGV, "reports": {"junit": "a.json"}})
     assert chained(given, files=files) == unhashed("collect", "tests/b.py", MODULE)
 
 
