@@ -171,7 +171,9 @@ def _add_verify(subparsers: argparse._SubParsersAction) -> None:
         help="of a reproduction, the hub run again: hold what is said of it to it",
     )
     command.add_argument(
-        "--git", action="store_true", help="compare the head with the one anchored in git"
+        "--git",
+        action="store_true",
+        help="compare the head with the one anchored in git, and code with its commit",
     )
     command.add_argument(
         "--public-key", type=Path, metavar="PEM", help="check that its owner signed every statement"

@@ -198,7 +198,17 @@ def _check_base_ref(ref: str) -> None:
 
 def verify(options: argparse.Namespace) -> int:
     """Verify a hub and print what was recomputed; HubDamaged names every finding."""
-    from harness import anchor, envelope, guarded, hub, original, publish, recompute, signing
+    from harness import (
+        anchor,
+        committed,
+        envelope,
+        guarded,
+        hub,
+        original,
+        publish,
+        recompute,
+        signing,
+    )
 
     outside: tuple[Finding, ...] = ()
     if options.head is not None:
@@ -207,6 +217,7 @@ def verify(options: argparse.Namespace) -> int:
         outside += anchor.check_seal(options.hub, options.seal)
     if options.git:
         outside += anchor.check_git(options.hub, Path())
+        outside += guarded.found("the code in git", committed.check, options.hub, Path())
     if options.original is not None:
         outside += guarded.found("the original", original.check, options.hub, options.original)
     read = publish.reader(options.hub)

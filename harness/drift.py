@@ -16,6 +16,7 @@ FORMAT = "harness.digests/1"
 GROUPS = ("code", "study", "inputs")
 TESTS = "tests/"
 NO_FILE = "no such file"
+SHORT_COMMIT = 12
 
 Digests = Mapping[str, str | None]
 Groups = Mapping[str, Digests]
@@ -62,6 +63,15 @@ def one_commit(
     """
     codes = earlier["before"]["code"], document["before"]["code"]
     return _differences("stage.commit", *codes, f"in {stage}")
+
+
+def at_commit(document: Mapping[str, Any], known: Digests, commit: str) -> tuple[Finding, ...]:
+    """Return a finding for each code file that is not the one of a commit.
+
+    document: the digests of a stage; known: path and sha256 of every code file of the commit.
+    """
+    code = document["before"]["code"]
+    return _differences("hub.commit", known, code, f"in commit {commit[:SHORT_COMMIT]}")
 
 
 def base_tests(document: Mapping[str, Any], at_the_base: Digests) -> tuple[Finding, ...]:

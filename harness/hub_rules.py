@@ -30,6 +30,10 @@ RULES: dict[str, Rule] = {
     "hub.anchor": Rule(
         "git's notes know the hub", "fetch refs/notes/hubs, or anchor it: make anchor HUB=..."
     ),
+    "hub.commit": Rule(
+        "the code that a stage hashed is that of its commit, where it had no other changes",
+        "fetch the commit if git lacks it; else trust nothing that the stage says of its code",
+    ),
     "hub.code": Rule("a stage record cites the code that was hashed", "get the hub again"),
     "hub.guide": Rule("the guide in a stage is the one that was hashed", "get the hub again"),
     "hub.time": Rule(

@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from harness import files, layout, model
+from harness import files, guide, layout, model
 from harness.errors import InputInvalid
 from harness.resources import REPOSITORY
 
@@ -27,6 +27,9 @@ THREADS = {
     "OMP_WAIT_POLICY": "PASSIVE",
 }
 # There where Linux has a driver and a CUDA device; whether torch can use it, torch says.
+# What decides what a stage does: all files below these folders, and these.
+CODE_FOLDERS = ("harness", "recipes", "schemas", "tests", "requirements")
+CODE_FILES = ("pyproject.toml", "noxfile.py", "Makefile", guide.GUIDE)
 CUDA_DEVICE = Path("/dev/nvidia0")
 SIGNING_KEY = "HARNESS_SIGNING_KEY_FILE"
 PACKAGES = (
@@ -124,12 +127,11 @@ def code_files(repository: Path = REPOSITORY) -> dict[str, str | None]:
     """
     paths = [
         path
-        for folder in ("harness", "recipes", "schemas", "tests", "requirements")
+        for folder in CODE_FOLDERS
         for path in (repository / folder).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     ]
-    paths += [repository / name for name in ("pyproject.toml", "noxfile.py", "Makefile")]
-    paths.append(repository / layout.AUTHORITATIVE_COMMANDS)
+    paths += [repository / name for name in CODE_FILES]
     return {
         path.relative_to(repository).as_posix(): files.sha256_or_none(path)
         for path in sorted(paths)
