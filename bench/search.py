@@ -63,7 +63,7 @@ def main() -> None:
     print("| --- " * (len(cells) + 4) + "|")
     with scratch() as folder:
         root = Path(folder)
-        designs = {scene: _prepare(scene, root) for scene in CELLS}
+        designs = {scene: prepared(scene, root) for scene in CELLS}
         known = [_input(*designs[scene], view, dose) for scene, view, dose in _cells()]
         scans: list[tuple[Path, Path | None]] = [(npz, None) for npz in known]
         if options.probe == "guess":
@@ -82,10 +82,15 @@ def _cells() -> list[tuple[str, str, int]]:
     ]
 
 
-def _prepare(scene: str, root: Path) -> tuple[StudyDesign, PreparedInputs]:
+def prepared(
+    scene: str, root: Path, doses_photons: Sequence[int] = DOSES_PHOTONS
+) -> tuple[StudyDesign, PreparedInputs]:
+    """Return the study of a scene, and its inputs, which are made below a folder."""
     study = studyfile.load()
     preset = replace(study.presets["default"], **{"embedded": EMBEDDED, "close": CLOSE}[scene])
-    design = replace(study, seeds=SEEDS, doses_photons=DOSES_PHOTONS, presets={preset.name: preset})
+    design = replace(
+        study, seeds=SEEDS, doses_photons=tuple(doses_photons), presets={preset.name: preset}
+    )
     given = None
     if scene == "close":
         given = root / "close.npz"

@@ -28,6 +28,7 @@ class Trial:
     nrmse: against the truth.  cpu_s: processor seconds since the first epoch began, the scoring of
     held-out data included, that against the truth not.  failure: why it ended early, if it did.
     metrics: of the delivered epoch, None where they were not asked for.  commit: of the code.
+    as_good: by which the recipe chooses an epoch, as for `heldout.chosen`.
     """
 
     recipe: Mapping[str, Any]
@@ -37,11 +38,12 @@ class Trial:
     failure: str | None
     metrics: Mapping[str, Any] | None
     commit: str
+    as_good: float
 
     @property
     def chosen(self) -> int:
         """The epoch that held-out data choose, counted from 1; the last where none are held out."""
-        return heldout.chosen(self.held_out) if self.held_out else len(self.nrmse)
+        return heldout.chosen(self.held_out, self.as_good) if self.held_out else len(self.nrmse)
 
     @property
     def best(self) -> int:
@@ -124,7 +126,14 @@ def run(
     named["sha256"] = _digest(plan.recipe)
     metrics = _metrics(plan, history) if measured else None
     return Trial(
-        named, history.deviances, history.errors, cpu_s, history.failure, metrics, commit()
+        named,
+        history.deviances,
+        history.errors,
+        cpu_s,
+        history.failure,
+        metrics,
+        commit(),
+        plan.as_good,
     )
 
 

@@ -19,8 +19,6 @@ from harness.recipe import FRAMES, PHOTONS
 
 # Apart from every other use of a job's seed.
 STREAM = 18
-# Deviances this near to the least are as good: batches drawn at random make them waver by as much.
-AS_GOOD = 1.001
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,11 +106,12 @@ def deviance(
     return deviance / held if held > 0 and np.isfinite(deviance) else math.inf
 
 
-def chosen(deviances: Sequence[float]) -> int:
+def chosen(deviances: Sequence[float], as_good: float) -> int:
     """Return which epoch is delivered, counted from 1: the last that is as good as the best.
 
-    deviances: one an epoch, one at least; as good: at most `AS_GOOD` times the least.  An epoch
-    that is chosen in the end is so from its own turn on, so that its arrays alone need be kept.
+    deviances: one an epoch, one at least.  as_good: what at most so many times the least is, 1 or
+    more.  An epoch that is chosen in the end is so from its own turn on, so that its arrays alone
+    need be kept.
     """
-    bound = AS_GOOD * min(deviances)
+    bound = as_good * min(deviances)
     return max(epoch for epoch, each in enumerate(deviances, 1) if each <= bound)

@@ -13,6 +13,8 @@ from harness.wording import said
 REQUIRED_OUTPUTS = ("reconstruction.npz",)
 # What lies beside the attested outputs: the attestation itself, and what the harness wrote.
 BESIDE_OUTPUTS = ("recipe.json", "result.json", "ptychi.log", "run.log")
+# What recipe and seed say of the part that is held out.
+HELD_OUT = ("share", "as_good", "seed")
 # Options of pty-chi that the attestation states a second time, by its own key.
 STATED_TWICE = {
     "reconstructor_options.num_epochs": "epochs_run",
@@ -57,7 +59,11 @@ def compare(
             attestation["initial_object"],
         ),
         "attest.stop": ("/stopping/rule", wanted["stop"], _stopping(attestation).get("rule")),
-        "attest.held-out": ("/stopping/held_out", _part(wanted, asked), _part_held(attestation)),
+        "attest.held-out": (
+            "/stopping/held_out",
+            held_out_asked(asked),
+            held_out_done(attestation),
+        ),
         "attest.halves": (
             "/metrics/between_halves",
             asked["halves"],
@@ -96,15 +102,17 @@ def _held_out(attestation: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return _stopping(attestation).get("held_out")
 
 
-def _part(wanted: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return what is to be held out, as far as a recipe and a seed say."""
-    held_out = wanted.get("held_out")
-    return held_out and {"share": held_out["share"], "seed": asked["seed"]}
+def held_out_asked(asked: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what is to be held out, and how it chooses, as far as recipe and seed say."""
+    part = asked["recipe"].get("held_out")
+    part = part and {**part, "seed": asked["seed"]}
+    return part and {name: part[name] for name in HELD_OUT}
 
 
-def _part_held(attestation: Mapping[str, Any]) -> dict[str, Any] | None:
+def held_out_done(attestation: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the same of what a child attests."""
     part = _held_out(attestation)
-    return part and {"share": part["share"], "seed": part["seed"]}
+    return part and {name: part[name] for name in HELD_OUT}
 
 
 def _frames_used(attestation: Mapping[str, Any]) -> int:

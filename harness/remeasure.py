@@ -108,7 +108,8 @@ def held_out(archive: bytes, data: bytes, settings: Record) -> Record | str:
         return UNFIT
     placed = (frames.corners, frames.shifts_px)
     deviance = heldout.deviance(split, probe, object_, *placed)
-    return {**stopping.held_out_part(split, settings["seed"]), "deviance": deviance}
+    part = stopping.held_out_part(split, settings["seed"], asked["as_good"])
+    return {**part, "deviance": deviance}
 
 
 def metrics(

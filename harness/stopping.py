@@ -15,6 +15,8 @@ from harness import heldout, recipe
 LOSSES = "loss_per_epoch"
 DEVIANCES = "held_out_deviance_per_epoch"
 ERRORS = "truth_nrmse_per_epoch"
+# How good an epoch must be is not asked where nothing is held out.
+NOT_ASKED = 1.0
 NAMES = (LOSSES, DEVIANCES, ERRORS)
 # What the last epoch left, kept beside what is delivered where a rule chooses that.
 FINAL = FINAL_OBJECT, FINAL_PROBE = "final_object", "final_probe"
@@ -42,10 +44,13 @@ class Series:
         return {name: values for name, values in named.items() if len(values) or name == LOSSES}
 
 
-def delivered_epoch(rule: str, series: Series) -> int:
-    """Return the epoch whose arrays are delivered, counted from 1."""
+def delivered_epoch(rule: str, series: Series, as_good: float) -> int:
+    """Return the epoch whose arrays are delivered, counted from 1.
+
+    as_good: as for `heldout.chosen`, where something is held out.
+    """
     if rule == recipe.HELD_OUT and series.deviances:
-        return heldout.chosen(series.deviances)
+        return heldout.chosen(series.deviances, as_good)
     return len(series.losses)
 
 
@@ -54,7 +59,7 @@ def record(rule: str, series: Series, part: Mapping[str, Any] | None) -> dict[st
 
     rule: "heldout" or "final".  part: what is held out (`held_out_part`), None for nothing.
     """
-    epoch = delivered_epoch(rule, series)
+    epoch = delivered_epoch(rule, series, part["as_good"] if part else NOT_ASKED)
     held_out = None
     if part is not None:
         least = min(range(len(series.deviances)), key=series.deviances.__getitem__, default=0)
@@ -71,14 +76,15 @@ def record(rule: str, series: Series, part: Mapping[str, Any] | None) -> dict[st
     }
 
 
-def held_out_part(split: heldout.Split, seed: int) -> dict[str, Any]:
-    """Return what result.json says of the part that is held out."""
+def held_out_part(split: heldout.Split, seed: int, as_good: float) -> dict[str, Any]:
+    """Return what result.json says of the part that is held out, and how it chooses."""
     from harness import arrays
 
     return {
         "by": split.by,
         "share": split.share,
         "seed": seed,
+        "as_good": as_good,
         "frames": len(split.held),
         "photons": float(split.held.sum(dtype="float64")),
         "sha256": arrays.array_sha256(split.held),

@@ -60,11 +60,11 @@ class Watch:
     """What is looked at after each epoch.
 
     deviance, error: of a state; None where nothing is held out, where there is no truth.
-    rule: by which an epoch is delivered, "heldout" or "final".
+    rule: by which an epoch is delivered, "heldout" or "final".  as_good: as for `heldout.chosen`.
     """
 
     rule: str
-
+    as_good: float = stopping.NOT_ASKED
     deviance: Callable[[State], float] | None = None
     error: Callable[[State], float] | None = None
 
@@ -109,7 +109,7 @@ def _score(history: History, watch: Watch) -> str | None:
             values.append(score(state))
             if not math.isfinite(values[-1]):
                 return f"a score is {values[-1]} at epoch {state.epoch}"
-    if stopping.delivered_epoch(watch.rule, history.series) == state.epoch:
+    if stopping.delivered_epoch(watch.rule, history.series, watch.as_good) == state.epoch:
         history.best = state
     return None
 

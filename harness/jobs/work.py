@@ -43,6 +43,7 @@ class Work:
         """Return what is looked at after each epoch."""
         return epochs.Watch(
             rule=self.recipe["stop"],
+            as_good=self.as_good,
             deviance=None if self.split is None else self._deviance,
             error=self._error if self.reference.present else None,
         )
@@ -56,7 +57,15 @@ class Work:
     @property
     def held_out_part(self) -> dict[str, Any] | None:
         """What result.json says of the part that is held out; None where nothing is."""
-        return None if self.split is None else stopping.held_out_part(self.split, self.seed)
+        if self.split is None:
+            return None
+        return stopping.held_out_part(self.split, self.seed, self.as_good)
+
+    @property
+    def as_good(self) -> float:
+        """How many times the least held-out deviance is as good, by the recipe."""
+        held = self.recipe.get("held_out")
+        return held["as_good"] if held else stopping.NOT_ASKED
 
     def _deviance(self, state: epochs.State) -> float:
         assert self.split is not None

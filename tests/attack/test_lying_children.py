@@ -20,7 +20,8 @@ HALVES = {
     "rings": [],
 }
 SAID = json.dumps(HALVES, separators=(",", ":"))
-PART = {"by": "photons", "share": 0.1, "seed": 1, "frames": 1, "photons": 1.0, "sha256": OTHER}
+PART = {"by": "photons", "share": 0.1, "seed": 1, "as_good": 1.1, "frames": 1, "photons": 1.0}
+PART |= {"sha256": OTHER}
 KEPT = json.dumps(PART | {"least_epoch": 1, "deviance_per_epoch": [1.0]}, separators=(",", ":"))
 LIES = {
     "ran another algorithm": ('--lie algorithm="PIE"', "attest.algorithm"),

@@ -14,7 +14,8 @@ from harness.errors import InputInvalid
 from tests.small_scan import FRAME_PX, OBJECT, POSITIONS_PX, noiseless
 
 CORNERS = forward.patch_corners(POSITIONS_PX[:, 1], POSITIONS_PX[:, 0], FRAME_PX, OBJECT.shape)
-PART = {"by": "photons", "share": 0.1, "seed": 3, "frames": 2, "photons": 9.0, "sha256": "0" * 64}
+PART = {"by": "photons", "share": 0.1, "seed": 3, "as_good": 1.001}
+PART |= {"frames": 2, "photons": 9.0, "sha256": "0" * 64}
 
 
 def counts(photons=1000.0, seed=1):
@@ -83,19 +84,27 @@ def test_a_photon_where_the_model_is_dark_is_no_prediction():
 # The choice.
 
 
-def test_the_last_epoch_that_is_as_good_as_the_best_is_chosen():
-    assert heldout.chosen([9.0, 5.0, 4.0, 4.003, 4.005]) == 4
-    assert heldout.chosen([9.0, 5.0, 4.0, 4.003, 3.99]) == 5
-    assert heldout.chosen([4.0, 5.0, 6.0]) == 1
-    assert heldout.chosen([1.0]) == 1
-    assert heldout.chosen([math.inf, math.inf]) == 2
+@pytest.mark.parametrize(
+    ("deviances", "as_good", "epoch"),
+    [
+        ([9.0, 5.0, 4.0, 4.003, 4.005], 1.001, 4),
+        ([9.0, 5.0, 4.0, 4.003, 4.005], 1.002, 5),
+        ([9.0, 5.0, 4.0, 4.003, 4.005], 1.0, 3),
+        ([9.0, 5.0, 4.0, 4.003, 3.99], 1.001, 5),
+        ([4.0, 5.0, 6.0], 1.001, 1),
+        ([1.0], 1.0, 1),
+        ([math.inf, math.inf], 1.001, 2),
+    ],
+)
+def test_the_last_epoch_that_is_as_good_as_the_best_is_chosen(deviances, as_good, epoch):
+    assert heldout.chosen(deviances, as_good) == epoch
 
 
-@given(st.lists(st.floats(3.99, 4.01), min_size=1, max_size=30))
-def test_the_epoch_chosen_in_the_end_was_chosen_at_every_epoch_since(deviances):
-    chosen = heldout.chosen(deviances)
+@given(st.lists(st.floats(3.99, 4.01), min_size=1, max_size=30), st.floats(1, 1.1))
+def test_the_epoch_chosen_in_the_end_was_chosen_at_every_epoch_since(deviances, as_good):
+    chosen = heldout.chosen(deviances, as_good)
     for epoch in range(chosen, len(deviances) + 1):
-        assert heldout.chosen(deviances[:epoch]) == chosen
+        assert heldout.chosen(deviances[:epoch], as_good) == chosen
 
 
 # What is said of it, against the arrays.
@@ -109,6 +118,18 @@ def record(rule="heldout", deviances=(3.0, 1.0, 2.0), errors=(0.3, 0.2, 0.1)):
 def pointers(stated, series):
     attestation = {"stopping": stated}
     return [item.pointer for item in stopping_claims.check("a.npz", attestation, series)]
+
+
+def test_an_epoch_is_chosen_by_the_recipe_s_word_for_as_good_which_verify_takes_over():
+    series = stopping.Series([1.0, 0.9, 0.8], (3.0, 1.0, 1.003))
+    named = {name: tuple(values) for name, values in series.named().items()}
+    for as_good, epoch in ((1.001, 2), (1.004, 3)):
+        stated = stopping.record("heldout", series, PART | {"as_good": as_good})
+        assert stated["delivered_epoch"] == stopping.delivered_epoch("heldout", series, as_good)
+        assert stated["delivered_epoch"] == epoch
+        assert pointers(stated, named) == []
+        stated["held_out"]["as_good"] = 1.004 if epoch == 2 else 1.001
+        assert pointers(stated, named) == ["/stopping/delivered_epoch"]
 
 
 def test_what_follows_from_the_arrays_is_believed():
@@ -149,9 +170,10 @@ def test_a_part_held_out_by_another_draw_is_found():
     facts = {**PART, "deviance": 1.0}
     attestation = {"stopping": stated}
     assert list(stopping_claims.check_held_out("r.json", attestation, facts)) == []
-    other = {**facts, "sha256": "1" * 64, "deviance": 1.1}
+    other = {**facts, "sha256": "1" * 64, "deviance": 1.1, "as_good": 1.004}
     found = [item.pointer for item in stopping_claims.check_held_out("r.json", attestation, other)]
     assert found == [
+        "/stopping/held_out/as_good",
         "/stopping/held_out/sha256",
         "/stopping/held_out/deviance_per_epoch/1",
     ]

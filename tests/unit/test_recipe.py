@@ -97,6 +97,20 @@ def test_what_a_command_sets_is_named_and_changes_the_digest():
     assert recipe.resolve(asked, "given", {}) == asked
 
 
+def test_what_was_held_out_and_how_an_epoch_was_chosen_is_the_recipe_s():
+    asked = {"recipe": DEFAULT, "seed": 3}
+    part = {"by": "photons", "share": 0.03, "seed": 3, "as_good": 1.004}
+    assert DEFAULT["held_out"] == {"share": 0.03, "by": "photons", "as_good": 1.004}
+    assert reconcile.held_out_asked(asked) == reconcile.held_out_done(
+        {"stopping": {"held_out": part}}
+    )
+    for name, value in (("share", 0.1), ("seed", 4), ("as_good", 1.005)):
+        done = reconcile.held_out_done({"stopping": {"held_out": {**part, name: value}}})
+        assert reconcile.held_out_asked(asked) != done
+    assert reconcile.held_out_asked(asked | {"recipe": SEED}) is None
+    assert reconcile.held_out_done({"stopping": None}) is None
+
+
 def test_nothing_stops_by_what_is_not_held_out():
     with pytest.raises(UsageError, match="recipe 'seed' holds nothing out; name one"):
         recipe.resolve(SEED, "given", {"stop": "heldout"})
