@@ -17,6 +17,11 @@ SINGLE_PRECISION_SQUARE = 3e-7
 TELLING_PIXELS = 100
 # Rounding to whole counts may not cost more of all light than this share.
 ROUNDING_LOSS = 1e-4
+# Largest whole numbers of detectors' types.  No light comes near the wide ones.
+WIDE_MARKS = tuple(int(np.iinfo(kind).max) for kind in ("u4", "i4", "u8", "i8"))
+NARROW_MARKS = tuple(int(np.iinfo(kind).max) for kind in ("u2", "i2"))
+# Light in floats may reach a narrow one: it marks a pixel where all else lies below this share.
+MARK_STANDS_ALONE = 0.5
 # A frame's middle is found no better than this by where its light lies.
 OFF_CENTRE_PX = 2.0
 
@@ -115,10 +120,10 @@ def _frames_first(raw: RawScan, told: Told, stated: list[str]) -> np.ndarray:
 
 
 def _bad_pixels(raw: RawScan, frames: np.ndarray) -> np.ndarray:
-    """Return where frames say nothing, (N, N): the mask, and what whole numbers mark as bad.
+    """Return where frames say nothing, (N, N): the mask, and what numbers mark as bad.
 
     Detectors mark a bad or saturated pixel by the largest number that its type holds, or by a
-    negative one; programs after them, by NaN.
+    negative one; programs after them, by NaN, or by the detector's mark as a float.
     """
     shape = frames.shape[1:]
     bad = np.zeros(shape, bool) if raw.bad_pixels is None else raw.bad_pixels
@@ -127,9 +132,31 @@ def _bad_pixels(raw: RawScan, frames: np.ndarray) -> np.ndarray:
         f"the mask has shape {bad.shape}, frames {shape}: store one mask for all frames",
     )
     if frames.dtype.kind == "f":
-        return bad | np.isnan(frames).any(axis=0)
+        return _marked_floats(frames, bad)
     largest = np.iinfo(frames.dtype).max
     return bad | ((frames == largest) | (frames < 0)).any(axis=0)
+
+
+def _marked_floats(frames: np.ndarray, bad: np.ndarray) -> np.ndarray:
+    """Return the bad pixels, (N, N), with those that NaN or a mark of whole numbers shows."""
+    bad = bad | np.isnan(frames).any(axis=0)
+    for mark in WIDE_MARKS:
+        # As it is, and as single precision rounds it, whatever precision it lies in now.
+        for value in {float(mark), float(np.float32(mark))}:
+            bad = bad | (frames == np.float64(value)).any(axis=0)
+    for mark in NARROW_MARKS:
+        marked = (frames == np.float64(mark)).any(axis=0)
+        if (marked & ~bad).any() and _stands_alone(frames, mark, ~bad):
+            bad = bad | marked
+    return bad
+
+
+def _stands_alone(frames: np.ndarray, mark: int, sound: np.ndarray) -> bool:
+    """Return whether sound pixels hold whole numbers, all others of them far below the mark."""
+    others = sound & (frames != np.float64(mark))
+    highest = float(frames.max(where=others, initial=0))
+    whole = np.rint(frames) == frames
+    return highest < MARK_STANDS_ALONE * mark and bool(whole.all(where=sound))
 
 
 def _without_bad_pixels(
@@ -141,8 +168,8 @@ def _without_bad_pixels(
     require(
         told.zero_bad_pixels,
         f"{number} of {bad.size} pixels are bad (by the mask, or marked by NaN, a negative or "
-        "the largest whole number), and DATA-001 has no mask: say --zero-bad-pixels to count them "
-        "as dark",
+        "the largest whole number of a type), and DATA-001 has no mask: say --zero-bad-pixels to "
+        "count them as dark",
     )
     require(number < bad.size, "every pixel is bad: mend the mask")
     stated.append(f"{number} bad pixels counted as dark (--zero-bad-pixels)")
