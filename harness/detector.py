@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.design import LARGEST_DOSE_PHOTONS
-from harness.scans import RawScan, Told, require
+from harness.scans import RawScan, Told, Turn, require
 
 FRAME_SIDES_PX = (32, 64, 128, 256)
 COUNT_TOLERANCE = 0.01
@@ -52,7 +52,14 @@ def counts_of(raw: RawScan, told: Told, stated: list[str]) -> np.ndarray:
         f"the frames hold {photons:.3g} photons a frame on average, and 1 to "
         f"{LARGEST_DOSE_PHOTONS:.0e} are taken: scale them to photons",
     )
-    return _centred(counts, raw, told, stated)
+    return _turned(_centred(counts, raw, told, stated), told.frames_turn, stated)
+
+
+def turned(frames: np.ndarray, turn: Turn) -> np.ndarray:
+    """Return frames (n, N, N), rows and columns exchanged, then read out the other way."""
+    exchanged = frames.swapaxes(1, 2) if turn.swap else frames
+    axes = tuple(axis for axis, name in ((1, "y"), (2, "x")) if name in turn.flip)
+    return np.flip(exchanged, axes)
 
 
 def resized(images: np.ndarray, side_px: int) -> np.ndarray:
@@ -237,14 +244,23 @@ def _centred(counts: np.ndarray, raw: RawScan, told: Told, stated: list[str]) ->
         "--zero-frequency centre",
     )
     stated.append(f"zero frequency in the {where}, {why}")
-    centred = counts if where == "centre" else np.fft.fftshift(counts, axes=(-2, -1))
-    y_px, x_px = _off_centre_px(centred)
+    return counts if where == "centre" else np.fft.fftshift(counts, axes=(-2, -1))
+
+
+def _turned(counts: np.ndarray, turn: Turn, stated: list[str]) -> np.ndarray:
+    """Return frames as told by --transpose-frames, then --flip-frames; say what lies off."""
+    if turn.swap:
+        stated.append("rows and columns of the frames exchanged (--transpose-frames)")
+    if turn.flip:
+        stated.append(f"frames turned about along {' and '.join(turn.flip)} (--flip-frames)")
+    counts = turned(counts, turn)
+    y_px, x_px = _off_centre_px(counts)
     if max(abs(y_px), abs(x_px)) > OFF_CENTRE_PX:
         stated.append(
             f"the light's centre lies {y_px:+.1f} (y), {x_px:+.1f} (x) px from the middle pixel; "
             "if that is where the beam meets the detector, cut the frames about it beforehand"
         )
-    return centred
+    return counts
 
 
 def _off_centre_px(counts: np.ndarray) -> tuple[float, float]:

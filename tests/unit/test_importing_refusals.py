@@ -240,28 +240,6 @@ def test_what_is_not_read_of_a_file_is_said(tmp_path):
     assert "not read: eigen_probe, psi" in found["_metadata"]["assumptions"]
 
 
-@pytest.mark.parametrize(
-    ("flip", "swap"), [("x", False), ("y", False), ("xy", False), ("", True), ("x", True)]
-)
-def test_positions_that_run_another_way_than_the_object_are_found_out(tmp_path, capsys, flip, swap):
-    centre = np.asarray(made.SCAN["objectGuess"].shape) / 2
-    wrong = made.CENTRES_PX - centre
-    wrong = wrong * [-1 if axis in flip else 1 for axis in "yx"]
-    wrong = (wrong[:, ::-1] if swap else wrong) + centre
-    source = ptychopinn_with(tmp_path, xcoords=wrong[:, 1], ycoords=wrong[:, 0])
-    told = [*(["--swap-xy"] if swap else []), *(["--flip", flip] if flip else [])]
-    refused(tmp_path, capsys, f"say {' '.join([*told, '--no-object'])}", source)
-    found = imported(tmp_path, source, *told, "--no-object")
-    for name in ("xcoords", "ycoords"):
-        assert np.ptp((found[name] - made.SCAN[name]).round(6)) < 1e-5
-
-
-def test_an_object_that_says_nothing_of_the_positions_is_kept(tmp_path):
-    flat = np.ones_like(made.SCAN["objectGuess"])
-    found = imported(tmp_path, ptychopinn_with(tmp_path, objectGuess=flat))
-    np.testing.assert_array_equal(found["objectGuess"], flat)
-
-
 def test_light_that_lies_off_the_middle_is_said(tmp_path):
     source = ptychopinn_with(tmp_path, diff3d=np.roll(AMPLITUDE, (3, -4), axis=(1, 2)))
     found = imported(tmp_path, source, "--no-object")
