@@ -90,6 +90,15 @@ def _add_import(subparsers: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--flip", choices=("x", "y", "xy"), default="", help="positions: turn these axes about"
     )
+    command.add_argument(
+        "--transpose-frames", action="store_true", help="frames: exchange rows and columns"
+    )
+    command.add_argument(
+        "--flip-frames", choices=("x", "y", "xy"), default="", help="frames: turn these axes about"
+    )
+    command.add_argument(
+        "--conjugate", action="store_true", help="object and probe: conjugate them"
+    )
     _add_lengths(command)
     command.add_argument(
         "--detector-pixel-m", type=float, metavar="NUMBER", help="pitch of the detector"

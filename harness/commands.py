@@ -55,6 +55,8 @@ def import_(options: argparse.Namespace) -> int:
         no_object=options.no_object,
         flip=options.flip,
         swap_xy=options.swap_xy,
+        frames_turn=scans.Turn(options.transpose_frames, options.flip_frames),
+        conjugate=options.conjugate,
         geometry=geometry,
     )
     beside = foreign_hdf5.Beside(options.diffraction, options.frames_path, options.translation)

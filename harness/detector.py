@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.design import LARGEST_DOSE_PHOTONS
-from harness.scans import RawScan, Told, require
+from harness.scans import RawScan, Told, Turn, require
 
 FRAME_SIDES_PX = (32, 64, 128, 256)
 COUNT_TOLERANCE = 0.01
@@ -17,6 +17,11 @@ SINGLE_PRECISION_SQUARE = 3e-7
 TELLING_PIXELS = 100
 # Rounding to whole counts may not cost more of all light than this share.
 ROUNDING_LOSS = 1e-4
+# Largest whole numbers of detectors' types.  No light comes near the wide ones.
+WIDE_MARKS = tuple(int(np.iinfo(kind).max) for kind in ("u4", "i4", "u8", "i8"))
+NARROW_MARKS = tuple(int(np.iinfo(kind).max) for kind in ("u2", "i2"))
+# Light in floats may reach a narrow one: it marks a pixel where all else lies below this share.
+MARK_STANDS_ALONE = 0.5
 # A frame's middle is found no better than this by where its light lies.
 OFF_CENTRE_PX = 2.0
 
@@ -47,7 +52,14 @@ def counts_of(raw: RawScan, told: Told, stated: list[str]) -> np.ndarray:
         f"the frames hold {photons:.3g} photons a frame on average, and 1 to "
         f"{LARGEST_DOSE_PHOTONS:.0e} are taken: scale them to photons",
     )
-    return _centred(counts, raw, told, stated)
+    return _turned(_centred(counts, raw, told, stated), told.frames_turn, stated)
+
+
+def turned(frames: np.ndarray, turn: Turn) -> np.ndarray:
+    """Return frames (n, N, N), rows and columns exchanged, then read out the other way."""
+    exchanged = frames.swapaxes(1, 2) if turn.swap else frames
+    axes = tuple(axis for axis, name in ((1, "y"), (2, "x")) if name in turn.flip)
+    return np.flip(exchanged, axes)
 
 
 def resized(images: np.ndarray, side_px: int) -> np.ndarray:
@@ -115,10 +127,10 @@ def _frames_first(raw: RawScan, told: Told, stated: list[str]) -> np.ndarray:
 
 
 def _bad_pixels(raw: RawScan, frames: np.ndarray) -> np.ndarray:
-    """Return where frames say nothing, (N, N): the mask, and what whole numbers mark as bad.
+    """Return where frames say nothing, (N, N): the mask, and what numbers mark as bad.
 
     Detectors mark a bad or saturated pixel by the largest number that its type holds, or by a
-    negative one; programs after them, by NaN.
+    negative one; programs after them, by NaN, or by the detector's mark as a float.
     """
     shape = frames.shape[1:]
     bad = np.zeros(shape, bool) if raw.bad_pixels is None else raw.bad_pixels
@@ -127,9 +139,31 @@ def _bad_pixels(raw: RawScan, frames: np.ndarray) -> np.ndarray:
         f"the mask has shape {bad.shape}, frames {shape}: store one mask for all frames",
     )
     if frames.dtype.kind == "f":
-        return bad | np.isnan(frames).any(axis=0)
+        return _marked_floats(frames, bad)
     largest = np.iinfo(frames.dtype).max
     return bad | ((frames == largest) | (frames < 0)).any(axis=0)
+
+
+def _marked_floats(frames: np.ndarray, bad: np.ndarray) -> np.ndarray:
+    """Return the bad pixels, (N, N), with those that NaN or a mark of whole numbers shows."""
+    bad = bad | np.isnan(frames).any(axis=0)
+    for mark in WIDE_MARKS:
+        # As it is, and as single precision rounds it, whatever precision it lies in now.
+        for value in {float(mark), float(np.float32(mark))}:
+            bad = bad | (frames == np.float64(value)).any(axis=0)
+    for mark in NARROW_MARKS:
+        marked = (frames == np.float64(mark)).any(axis=0)
+        if (marked & ~bad).any() and _stands_alone(frames, mark, ~bad):
+            bad = bad | marked
+    return bad
+
+
+def _stands_alone(frames: np.ndarray, mark: int, sound: np.ndarray) -> bool:
+    """Return whether sound pixels hold whole numbers, all others of them far below the mark."""
+    others = sound & (frames != np.float64(mark))
+    highest = float(frames.max(where=others, initial=0))
+    whole = np.rint(frames) == frames
+    return highest < MARK_STANDS_ALONE * mark and bool(whole.all(where=sound))
 
 
 def _without_bad_pixels(
@@ -141,8 +175,8 @@ def _without_bad_pixels(
     require(
         told.zero_bad_pixels,
         f"{number} of {bad.size} pixels are bad (by the mask, or marked by NaN, a negative or "
-        "the largest whole number), and DATA-001 has no mask: say --zero-bad-pixels to count them "
-        "as dark",
+        "the largest whole number of a type), and DATA-001 has no mask: say --zero-bad-pixels to "
+        "count them as dark",
     )
     require(number < bad.size, "every pixel is bad: mend the mask")
     stated.append(f"{number} bad pixels counted as dark (--zero-bad-pixels)")
@@ -210,14 +244,23 @@ def _centred(counts: np.ndarray, raw: RawScan, told: Told, stated: list[str]) ->
         "--zero-frequency centre",
     )
     stated.append(f"zero frequency in the {where}, {why}")
-    centred = counts if where == "centre" else np.fft.fftshift(counts, axes=(-2, -1))
-    y_px, x_px = _off_centre_px(centred)
+    return counts if where == "centre" else np.fft.fftshift(counts, axes=(-2, -1))
+
+
+def _turned(counts: np.ndarray, turn: Turn, stated: list[str]) -> np.ndarray:
+    """Return frames as told by --transpose-frames, then --flip-frames; say what lies off."""
+    if turn.swap:
+        stated.append("rows and columns of the frames exchanged (--transpose-frames)")
+    if turn.flip:
+        stated.append(f"frames turned about along {' and '.join(turn.flip)} (--flip-frames)")
+    counts = turned(counts, turn)
+    y_px, x_px = _off_centre_px(counts)
     if max(abs(y_px), abs(x_px)) > OFF_CENTRE_PX:
         stated.append(
             f"the light's centre lies {y_px:+.1f} (y), {x_px:+.1f} (x) px from the middle pixel; "
             "if that is where the beam meets the detector, cut the frames about it beforehand"
         )
-    return centred
+    return counts
 
 
 def _off_centre_px(counts: np.ndarray) -> tuple[float, float]:

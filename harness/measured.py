@@ -14,7 +14,16 @@ import numpy as np
 
 from harness import detector, orientation, placement
 from harness.errors import InputInvalid
-from harness.scans import Converted, Geometry, RawScan, Told, agreed_energy_ev, joined, pixel_size_m
+from harness.scans import (
+    Converted,
+    Geometry,
+    RawScan,
+    Told,
+    Turn,
+    agreed_energy_ev,
+    joined,
+    pixel_size_m,
+)
 
 INPUT_KIND = "measured"
 
@@ -24,6 +33,7 @@ def convert(raw: RawScan, told: Told) -> Converted:
     stated = list(raw.notes)
     counts = detector.counts_of(raw, told, stated)
     old_px = counts.shape[-1]
+    raw = _conjugated(raw, told, stated)
     probe = placement.probe_of(raw, told, counts, stated)
     geometry = _geometry(raw, told, stated)
     pixel_m = pixel_size_m(geometry, old_px)
@@ -44,7 +54,7 @@ def convert(raw: RawScan, told: Told) -> Converted:
         "ycoords": np.ascontiguousarray(positions_px[:, 0]),
     }
     if guess is not None:
-        _check_axes(counts, probe, guess, positions_px, stated)
+        _check_axes(orientation.fit(counts, probe, guess, positions_px), told, stated)
         arrays["objectGuess"] = guess.astype(np.complex64)
     return Converted(arrays, _metadata(raw, geometry, pixel_m, stated))
 
@@ -70,26 +80,73 @@ def _guess(raw: RawScan, told: Told, old_px: int, stated: list[str]) -> np.ndarr
     return raw.object_guess
 
 
-def _check_axes(
-    counts: np.ndarray,
-    probe: np.ndarray,
-    guess: np.ndarray,
-    positions_px: np.ndarray,
-    stated: list[str],
-) -> None:
-    """Refuse positions that fit the file's own object better when turned about."""
-    found, better = orientation.mistaken(counts, probe, guess, positions_px)
-    if better:
-        raise InputInvalid(
-            "the file's object and probe predict its frames far better when the positions run "
-            f"another way: say {' '.join(better)} --no-object, or --no-object alone if they are "
-            "right as they stand"
-        )
-    if found is not None:
+def _conjugated(raw: RawScan, told: Told, stated: list[str]) -> RawScan:
+    if not told.conjugate:
+        return raw
+    stated.append("object and probe conjugated (--conjugate)")
+    probe, guess = (
+        None if array is None else np.conj(array) for array in (raw.probe, raw.object_guess)
+    )
+    return replace(raw, probe=probe, object_guess=guess)
+
+
+def _check_axes(fit: orientation.Fit | None, told: Told, stated: list[str]) -> None:
+    """Refuse axes that fit the file's own object better another way; say how well they fit."""
+    if fit is None:
+        return
+    change = fit.change
+    better = f"far better (misfit {fit.changed_misfit:.3g}, not {fit.misfit:.3g})"
+    if any(change.moved_px):
+        y_px, x_px = change.moved_px
         stated.append(
-            f"object and probe of the file predict its frames to a misfit of {found:.3g} "
-            "(1 is shot noise)"
+            f"object and probe of the file predict its frames {better} once the frames are moved "
+            f"by {y_px:+d} (y), {x_px:+d} (x) px: cut them about the beam beforehand"
         )
+        return
+    if change != orientation.Change():
+        raise InputInvalid(
+            f"the file's object and probe predict its frames {better} when these run another way. "
+            f"To make them fit: {_advice(change, told)}, or say --no-object alone if frames and "
+            "positions are right as they stand"
+        )
+    stated.append(
+        f"object and probe of the file do not predict its frames: misfit {fit.misfit:.3g} (1 is "
+        f"shot noise), their own mean frame leaves {fit.of_mean_frame:.3g}. They may be a first "
+        "guess, of another scan, or of other conventions than --flip, --swap-xy, --flip-frames, "
+        "--transpose-frames and --conjugate mend"
+        if fit.poor
+        else f"object and probe of the file predict its frames to a misfit of {fit.misfit:.3g} "
+        "(1 is shot noise)"
+    )
+
+
+def _advice(change: orientation.Change, told: Told) -> str:
+    """Return what to say, and what of that which was told to leave out, to make a change."""
+    before = _frame_options(told.frames_turn, told.conjugate)
+    needed = _frame_options(
+        told.frames_turn.then(change.frames), told.conjugate != change.conjugate
+    )
+    positions = _turn_options(change.positions, "--swap-xy", "--flip")
+    if positions:
+        positions["--no-object"] = "--no-object"
+    say = [*needed.values(), *positions.values()]
+    leave = [words for option, words in before.items() if option not in needed]
+    orders = [
+        *([f"say {' '.join(say)}"] if say else []),
+        *([f"leave {' '.join(leave)} out"] if leave else []),
+    ]
+    return " and ".join(orders)
+
+
+def _frame_options(turn: Turn, conjugate: bool) -> dict[str, str]:
+    options = _turn_options(turn, "--transpose-frames", "--flip-frames")
+    return options | ({"--conjugate": "--conjugate"} if conjugate else {})
+
+
+def _turn_options(turn: Turn, swap: str, flip: str) -> dict[str, str]:
+    """Return the words that ask for a turn, by the option."""
+    swapped = {swap: swap} if turn.swap else {}
+    return swapped | ({flip: f"{flip} {turn.flip}"} if turn.flip else {})
 
 
 def _cropped(counts: np.ndarray, side_px: int, stated: list[str]) -> np.ndarray:

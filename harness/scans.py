@@ -63,11 +63,26 @@ class RawScan:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """Two axes exchanged if `swap`, and then turned about: `flip` is "", "x", "y" or "xy"."""
+
+    swap: bool = False
+    flip: str = ""
+
+    def then(self, other: Turn) -> Turn:
+        """Return the one turn that is this turn and then the other."""
+        exchanged = {"x": "y", "y": "x"} if other.swap else {}
+        own = {exchanged.get(axis, axis) for axis in self.flip}
+        return Turn(self.swap != other.swap, "".join(sorted(own ^ set(other.flip))))
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """What the command line says of a file: each None, False or empty where it says nothing.
 
     flip: axes, "x", "y" or "xy", along which positions count against the frames' own axes.
     swap_xy: whether the file's x runs along the frames' rows; taken before `flip`.
+    frames_turn: how frames are turned.  conjugate: whether object and probe are conjugated.
     """
 
     frames: str | None = None
@@ -79,6 +94,8 @@ class Told:
     no_object: bool = False
     flip: str = ""
     swap_xy: bool = False
+    frames_turn: Turn = Turn()
+    conjugate: bool = False
     geometry: Geometry = field(default_factory=Geometry)
 
 

@@ -51,7 +51,22 @@ def marked(dtype, mark) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("dtype", "mark"),
-    [(np.uint16, 65535), (np.uint32, 2**32 - 1), (np.int32, -1), (np.float32, np.nan)],
+    [
+        (np.uint16, 65535),
+        (np.uint32, 2**32 - 1),
+        (np.int32, -1),
+        (np.float32, np.nan),
+        # Once whole numbers, then stored as floats: single precision rounds the largest ones up.
+        (np.float32, 2**32 - 1),
+        (np.float64, 2**32 - 1),
+        (np.float64, 2.0**32),
+        (np.float32, 2**31 - 1),
+        (np.float64, 2**31 - 1),
+        (np.float32, 2**64 - 1),
+        (np.float64, 2**63 - 1),
+        (np.float32, 65535),
+        (np.float64, 32767),
+    ],
 )
 def test_the_marks_of_bad_pixels_are_not_taken_for_photons(tmp_path, capsys, dtype, mark):
     path = cxi_with(tmp_path, DATA=marked(dtype, mark))
@@ -60,6 +75,44 @@ def test_the_marks_of_bad_pixels_are_not_taken_for_photons(tmp_path, capsys, dty
     expected = made.COUNTS.copy()
     expected[:, 3, 4] = 0
     np.testing.assert_array_equal(np.rint(np.square(found["diffraction"])), expected)
+
+
+def test_a_mark_in_one_frame_alone_is_found_beside_nan(tmp_path, capsys):
+    frames = made.COUNTS.astype(np.float32)
+    frames[7, 3, 4], frames[:, 5, 6] = 65535, np.nan
+    path = cxi_with(tmp_path, DATA=frames)
+    refused(tmp_path, capsys, "2 of 1024 pixels are bad", path, *MOVED)
+
+
+def test_a_mark_is_found_where_nothing_shows_what_the_values_are(tmp_path, capsys):
+    frames = made.COUNTS.astype(np.float32)
+    frames[:, 3, 4] = 2**32 - 1
+    source = ptychopinn_with(tmp_path, diff3d=frames)
+    refused(tmp_path, capsys, "say --zero-bad-pixels", source)
+    found = imported(tmp_path, source, "--zero-bad-pixels")
+    assert not found["diffraction"][:, 3, 4].any()
+
+
+BRIGHT = np.rint(made.COUNTS * (60_000 / made.COUNTS.max()))
+HONEST = {
+    "near 65535": (BRIGHT, 65535),
+    "the next number": (made.COUNTS, 65534),
+    "numbers beyond": (np.where(np.arange(FRAME_PX) == 16, 2.0, 1.0) * BRIGHT, 65535),
+    "no whole numbers": (made.COUNTS + 0.25, 65535),
+    "eight bits": (made.COUNTS, 255),
+    "a round number": (made.COUNTS, 65536),
+    "near the largest of 32 bits": (made.COUNTS, 2.0**32 - 512),
+}
+
+
+@pytest.mark.parametrize("name", HONEST)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_light_is_not_taken_for_a_mark(tmp_path, name, dtype):
+    counts, value = HONEST[name]
+    frames = counts.astype(dtype)
+    frames[3, 16, 17] = value
+    found = imported(tmp_path, cxi_with(tmp_path, DATA=frames), *MOVED, "--frames", "intensity")
+    np.testing.assert_allclose(np.square(found["diffraction"], dtype=float), frames, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -185,28 +238,6 @@ def test_what_is_not_read_of_a_file_is_said(tmp_path):
     arrays = made.tike() | {"eigen_probe": np.ones(3), "psi": np.ones(3)}
     found = imported(tmp_path, made.save_npz(tmp_path / "scan.npz", arrays))
     assert "not read: eigen_probe, psi" in found["_metadata"]["assumptions"]
-
-
-@pytest.mark.parametrize(
-    ("flip", "swap"), [("x", False), ("y", False), ("xy", False), ("", True), ("x", True)]
-)
-def test_positions_that_run_another_way_than_the_object_are_found_out(tmp_path, capsys, flip, swap):
-    centre = np.asarray(made.SCAN["objectGuess"].shape) / 2
-    wrong = made.CENTRES_PX - centre
-    wrong = wrong * [-1 if axis in flip else 1 for axis in "yx"]
-    wrong = (wrong[:, ::-1] if swap else wrong) + centre
-    source = ptychopinn_with(tmp_path, xcoords=wrong[:, 1], ycoords=wrong[:, 0])
-    told = [*(["--swap-xy"] if swap else []), *(["--flip", flip] if flip else [])]
-    refused(tmp_path, capsys, f"say {' '.join([*told, '--no-object'])}", source)
-    found = imported(tmp_path, source, *told, "--no-object")
-    for name in ("xcoords", "ycoords"):
-        assert np.ptp((found[name] - made.SCAN[name]).round(6)) < 1e-5
-
-
-def test_an_object_that_says_nothing_of_the_positions_is_kept(tmp_path):
-    flat = np.ones_like(made.SCAN["objectGuess"])
-    found = imported(tmp_path, ptychopinn_with(tmp_path, objectGuess=flat))
-    np.testing.assert_array_equal(found["objectGuess"], flat)
 
 
 def test_light_that_lies_off_the_middle_is_said(tmp_path):

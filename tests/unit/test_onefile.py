@@ -142,6 +142,26 @@ def test_reconstruct_says_how_its_hub_is_read_and_checked(reconstructed):
     assert f"export {hub.relative_to(root)} --to cxi" in take_out
 
 
+@pytest.mark.parametrize(("used", "name"), [("cpu", "This-CPU"), ("cuda", "That-GPU")])
+def test_left_to_choose_reconstruct_says_which_device_it_took(
+    sound_tree, tmp_path, scan, used, name
+):
+    root = small_tree.copy(sound_tree, tmp_path / "tree")
+    attested = {"device.used": used, "device.name": name}
+    if used != "cpu":
+        attested |= {"determinism.on_cpu": False, "determinism.bitwise": False}
+    child = " ".join(f"--lie={place}={json.dumps(value)}" for place, value in attested.items())
+    words = ("reconstruct", scan, *PLAIN, "--device", "auto")
+    done = small_tree.run(root, "harness", *words, child=child)
+    assert done.returncode == 0, done.stdout + done.stderr
+    hub = next(root.glob("plans/active/MEASURED-star-*/reports/*/reconstruction"))
+    manifest = json.loads((hub / "real_run" / layout.MANIFEST).read_text())
+    assert manifest["settings"]["device"] == "auto"
+    assert [job["device"] for job in manifest["execution_results"]] == [f"{used}: {name}"]
+    rows = [line for line in (hub / layout.SUMMARY).read_text().splitlines() if name in line]
+    assert [row.count(f"| {used}: {name} |") for row in rows] == [1]
+
+
 def test_the_commands_that_repeat_it_name_the_study_once(reconstructed):
     _, hub = reconstructed
     lines = (hub / layout.SUMMARY).read_text().splitlines()
