@@ -65,7 +65,7 @@ ON_A_STAGE = {
     "no purpose": (INDEX, "| a study in small |", f"| {testindex.UNTOLD} |", {"collect.purpose"}),
     "a target renamed": ("Makefile", "red: ##", "crimson: ##", RENAMED),
     "a session renamed": ("noxfile.py", "def red(", "def crimson(", RENAMED),
-    "an option renamed": ("harness/cli.py", '"--git", action', '"--notes", action', RENAMED),
+    "an option renamed": ("harness/cli.py", '"--git",', '"--notes",', RENAMED),
     "a command of the guide": (GUIDE, "HUB --git\n", "HUB --gut\n", {"collect.unknown"}),
 }
 
