@@ -3,7 +3,8 @@
     .venv/bin/python -m bench.quality_parts [--base PATH]
 
 Prints a table: on some cells of the comparison `seed` and `default` as they are; `seed` with the
-probe held, with as many updates as `default`, with both; and `default` that refines the probe.
+probe held, with as many updates as `default`, with both; and `default` that refines the probe,
+from the first epoch by its own steps, and as it does where it is told that the probe is a guess.
 NRMSE of what each delivers, by its own rule, and the updates of all its epochs.
 """
 
@@ -49,9 +50,9 @@ def _of(npz: Path, seed: int) -> dict[str, Trial]:
     """Return the trials of one input, by what is said of each."""
     with scratch() as folder:
 
-        def run(base: str, changes: Mapping[str, Any]) -> Trial:
+        def run(base: str, changes: Mapping[str, Any], known: Path | None = None) -> Trial:
             recipe = trial.variant(base, changes, Path(folder) / "recipe.json")
-            return trial.kept(recipe, npz, seed, KEPT / "trials")
+            return trial.kept(recipe, npz, seed, KEPT / "trials", known=known)
 
         plain, default = run(SEED, {}), run(DEFAULT, {})
         as_many = {"num_epochs": plain.epochs_for(default.updates)}
@@ -61,6 +62,7 @@ def _of(npz: Path, seed: int) -> dict[str, Trial]:
             "`seed`, as many updates": run(SEED, as_many),
             "`seed`, both": run(SEED, HELD | as_many),
             "`default`, probe refined": run(DEFAULT, REFINED),
+            "`default`, told it is a guess": run(DEFAULT, {}, known=npz),
             "`default`": default,
         }
 
