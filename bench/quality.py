@@ -14,11 +14,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from bench import quality_plot, quality_table, trial
-from bench.quality_table import Cell
+from bench.quality_cell import Cell
 from bench.timing import REPOSITORY
 from harness import layout, matrix, prepare, provenance, reconstructible, studyfile
-from harness.jobs import intake
+from harness.design import StudyDesign
+from harness.jobs import intake, truth
+from harness.jobs.intake import Scan
+from harness.model import CellKey
 from harness.reconstructible import Coverage
 
 KEPT = REPOSITORY / "tmp" / "bench"
@@ -47,21 +52,35 @@ def main() -> None:
 
 def _cells(base: Path | None, recipe: str, views: list[str] | None) -> Iterator[Cell]:
     design = studyfile.load()
-    inputs = KEPT / "inputs" / ("embedded" if base is None else base.stem)
-    made = prepare.prepare_inputs(design, "default", inputs, base, say=len)
-    for key in matrix.cells(design):
+    for key, npz in inputs(design, base).items():
         if views and key.view not in views:
             continue
-        roots = made.phase_c_root, made.phase_d_root
-        npz = Path(layout.input_npz(key, design.view(key.view), *roots))
         seed = design.seeds["reconstruction"]
         done = [trial.kept(name, npz, seed, KEPT / "trials") for name in (SEED, recipe)]
-        yield Cell(key, _coverage(npz), *done)
+        scan = intake.read(str(npz))
+        yield Cell(key, _coverage(scan), _flat(scan), *done)
 
 
-def _coverage(npz: Path) -> Coverage:
-    scan = intake.read(str(npz))
+def inputs(design: StudyDesign, base: Path | None) -> dict[CellKey, Path]:
+    """Make the study's inputs from a scene, and return the file of each cell."""
+    folder = KEPT / "inputs" / ("embedded" if base is None else base.stem)
+    made = prepare.prepare_inputs(design, "default", folder, base, say=len)
+    roots = made.phase_c_root, made.phase_d_root
+    return {
+        key: Path(layout.input_npz(key, design.view(key.view), *roots))
+        for key in matrix.cells(design)
+    }
+
+
+def _coverage(scan: Scan) -> Coverage:
     return reconstructible.coverage(scan.probe, scan.corners, scan.object_shape)
+
+
+def _flat(scan: Scan) -> float:
+    """Return the error of the object that both recipes begin with, as any object's is measured."""
+    error = truth.find(scan).beside(np.ones(scan.object_shape, np.complex64)).nrmse
+    assert error is not None
+    return error
 
 
 def _command(options: argparse.Namespace) -> str:

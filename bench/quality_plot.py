@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bench.quality_table import shared_band
+from bench.quality_cell import shared_band
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
 
-    from bench.quality_table import Cell
+    from bench.quality_cell import Cell
 
 COLOURS = ("tab:red", "tab:orange", "tab:blue")
 STYLES = {"seed": "--", "default": "-"}
@@ -50,6 +50,8 @@ def _in_time(axes: Axes, cells: Sequence[Cell]) -> None:
             axes.loglog(trial.cpu_s, trial.nrmse, style, color=colour, label=label)
             at = trial.chosen - 1
             axes.loglog(trial.cpu_s[at], trial.nrmse[at], "o", color=colour, markersize=5)
+    for cell in cells[:1]:
+        axes.axhline(cell.flat, linestyle=":", color="grey", label="an object of ones")
     axes.set_xlabel("processor time (s); dot: delivered")
     axes.grid(True, which="both", alpha=0.2)
     axes.legend(fontsize=7)

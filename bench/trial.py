@@ -27,8 +27,9 @@ class Trial:
     recipe: name, version and sha256.  held_out: deviances, empty where nothing is held out.
     nrmse: against the truth.  cpu_s: processor seconds since the first epoch began, the scoring of
     held-out data included, that against the truth not.  failure: why it ended early, if it did.
-    metrics: of the delivered epoch, None where they were not asked for.  commit: of the code.
-    as_good: by which the recipe chooses an epoch, as for `heldout.chosen`.
+    metrics: of the delivered epoch, None where they were not asked for.  updates: batches of all
+    epochs, each of which moves the object once.  commit: of the code.  as_good: by which the recipe
+    chooses an epoch, as for `heldout.chosen`.
     """
 
     recipe: Mapping[str, Any]
@@ -37,6 +38,7 @@ class Trial:
     cpu_s: Sequence[float]
     failure: str | None
     metrics: Mapping[str, Any] | None
+    updates: int
     commit: str
     as_good: float
 
@@ -58,6 +60,10 @@ class Trial:
         """Return the time of the epochs until the NRMSE is that small; None where it never is."""
         pairs = zip(self.nrmse, self.cpu_s, strict=True)
         return next((cpu_s for found, cpu_s in pairs if found <= error), None)
+
+    def epochs_for(self, updates: int) -> int:
+        """Return how many epochs of the recipe come nearest to so many updates, one at least."""
+        return max(1, round(updates * len(self.nrmse) / self.updates))
 
 
 class Stopwatch:
@@ -125,16 +131,9 @@ def run(
     named = {name: plan.recipe[name] for name in ("name", "version")}
     named["sha256"] = _digest(plan.recipe)
     metrics = _metrics(plan, history) if measured else None
-    return Trial(
-        named,
-        history.deviances,
-        history.errors,
-        cpu_s,
-        history.failure,
-        metrics,
-        commit(),
-        plan.as_good,
-    )
+    updates = len(history.losses) * len(task.reconstructor.dataloader)
+    found = (history.deviances, history.errors, cpu_s, history.failure, metrics, updates)
+    return Trial(named, *found, commit(), plan.as_good)
 
 
 def commit() -> str:

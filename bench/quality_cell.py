@@ -1,0 +1,98 @@
+"""One input and what two recipes made of it: whether it counts, and what its figures come to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.trial import Trial
+from harness import recipe, reconstructible
+from harness.model import CellKey
+from harness.reconstructible import Coverage
+
+
+@dataclass(frozen=True)
+class Band:
+    """Frequencies up to an edge: the photon limit there, and the errors of seed and default."""
+
+    to_cycles_per_px: float
+    limit_rad: float
+    errors_rad: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One input, whether it can be reconstructed, and what both recipes made of it.
+
+    flat: the error of an object of ones, measured as theirs are.
+    """
+
+    key: CellKey
+    coverage: Coverage
+    flat: float
+    seed: Trial
+    default: Trial
+
+    @property
+    def why_not(self) -> str:
+        """Every sign that it cannot be reconstructed, "" for none; without the truth."""
+        signs = [] if self.coverage.enough else [f"coverage {self.coverage.share:.2f}"]
+        signs += [f"best at epoch {self.default.chosen}"] if self.stopped_at_once else []
+        return "; ".join(signs)
+
+    @property
+    def stopped_at_once(self) -> bool:
+        """Whether held-out photons stop default in its first epochs."""
+        default = self.default
+        rule = recipe.HELD_OUT if default.held_out else recipe.FINAL
+        return reconstructible.stopped_at_once(rule, default.chosen, len(default.nrmse))
+
+
+def shared_band(cell: Cell) -> Band | None:
+    """Return the band by which both recipes are judged; None where neither resolves anything.
+
+    It ends with the one of the eight bands in which the wider of what the two resolve ends.
+    """
+    trials = (cell.seed, cell.default)
+    limits = [trial.metrics["photon_limit"] for trial in trials]
+    edges = [limit["resolvable_band"]["to_cycles_per_px"] for limit in limits if _resolves(limit)]
+    if not edges:
+        return None
+    ends = [band["to_cycles_per_px"] for band in limits[0]["bands"]]
+    to = next((end for end in ends if end >= max(edges)), ends[-1])
+    errors = tuple(_whole(limit["bands"], "phase_rmse_rad", to) for limit in limits)
+    return Band(to, _whole(limits[0]["bands"], "photon_limit_phase_rad", to), errors)
+
+
+def _resolves(limit: Mapping[str, Any]) -> bool:
+    band = limit["resolvable_band"]
+    return bool(band and band["photon_limit_phase_rad"])
+
+
+def _whole(bands: Sequence[Mapping[str, Any]], figure: str, to: float) -> float:
+    return math.hypot(*(band[figure] for band in bands if band["to_cycles_per_px"] <= to))
+
+
+def all_bands(cell: Cell) -> tuple[float, ...] | None:
+    """Return phase error over limit of seed and default in all bands; None where there is none."""
+    ratios = []
+    for trial in (cell.seed, cell.default):
+        bands = trial.metrics["photon_limit"]["bands"]
+        if not bands:
+            return None
+        error_rad = _whole(bands, "phase_rmse_rad", math.inf)
+        ratios.append(error_rad / _whole(bands, "photon_limit_phase_rad", math.inf))
+    return tuple(ratios)
+
+
+def name(cell: Cell) -> str:
+    """Return what a table calls a cell."""
+    return f"{cell.key.dose_photons:.0e} {cell.key.view} {cell.key.split}".replace("e+0", "e")
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a Markdown table, a line each."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return [f"| {' | '.join(line)} |" for line in lines]
