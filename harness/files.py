@@ -47,6 +47,22 @@ def sha256_or_none(path: Path) -> str | None:
         return None
 
 
+def read_or_none(path: Path) -> bytes | None:
+    """Return the bytes of a regular file, no link; None where there is none that can be read."""
+    try:
+        return path.read_bytes() if path.is_file() and not path.is_symlink() else None
+    except OSError:
+        return None
+
+
+def is_link(path: Path) -> bool:
+    """Return whether a path is a link; False where that cannot be seen."""
+    try:
+        return path.is_symlink()
+    except OSError:
+        return False
+
+
 def _write_temporary(path: Path, data: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -51,23 +52,36 @@ def root_of(path: Path) -> Path | None:
 
 
 def entries(hub: Path) -> tuple[seal.Entry, ...]:
-    """Return everything in a hub, sorted by path, with digests; links are not followed."""
-    paths = []
-    for folder, folders, names in os.walk(hub):
-        linked = [name for name in folders if Path(folder, name).is_symlink()]
+    """Return everything in a hub, sorted by path, with digests; links are not followed.
+
+    A folder is an entry where it cannot be looked into, the hub itself as ".".
+    """
+    paths: list[Path] = []
+    closed: list[OSError] = []
+    for folder, folders, names in os.walk(hub, onerror=closed.append):
+        linked = [name for name in folders if files.is_link(Path(folder, name))]
         paths += [Path(folder, name) for name in (*names, *linked)]
+    found = [_unreadable(hub, Path(error.filename)) for error in closed]
     with ThreadPoolExecutor(THREADS) as pool:
-        found = pool.map(lambda path: _entry(hub, path), paths)
-        return tuple(sorted(found, key=lambda entry: entry.path))
+        found += pool.map(lambda path: _entry(hub, path), paths)
+    return tuple(sorted(found, key=lambda entry: entry.path))
 
 
 def _entry(hub: Path, path: Path) -> seal.Entry:
     shown = path.relative_to(hub).as_posix()
-    if path.is_symlink():
-        return seal.Entry(shown, "link", 0, "")
-    if not path.is_file():
-        return seal.Entry(shown, "other", 0, "")
-    return seal.Entry(shown, "file", path.stat().st_size, files.sha256_file(path))
+    try:
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            return seal.Entry(shown, "link", 0, "")
+        if not stat.S_ISREG(mode):
+            return seal.Entry(shown, "other", 0, "")
+        return seal.Entry(shown, "file", path.stat().st_size, files.sha256_file(path))
+    except OSError:
+        return _unreadable(hub, path)
+
+
+def _unreadable(hub: Path, path: Path) -> seal.Entry:
+    return seal.Entry(path.relative_to(hub).as_posix(), "unreadable", 0, "")
 
 
 def seal_hub(hub: Path) -> str:
@@ -78,9 +92,8 @@ def seal_hub(hub: Path) -> str:
 
 
 def read_seal(hub: Path) -> bytes | None:
-    """Return the bytes of a hub's seal, or None."""
-    path = hub / layout.SEAL
-    return path.read_bytes() if path.is_file() else None
+    """Return the bytes of a hub's seal; None where there is none that can be read."""
+    return files.read_or_none(hub / layout.SEAL)
 
 
 def head(hub: Path) -> str:
@@ -94,7 +107,7 @@ def open_hub(path: Path) -> Path:
 
     Raises UsageError where there is no hub, HubDamaged with every finding where it differs.
     """
-    if not path.is_dir() or not (path / MARKER).is_file():
+    if not os.path.isfile(path / MARKER):
         raise UsageError(f"{path} is not a hub (no {MARKER}); leave HUB unset to make a new one")
     found = seal.check(entries(path), read_seal(path))
     if found:

@@ -34,13 +34,8 @@ class Sealed:
 
 
 def reader(root: Path) -> records.Read:
-    """Return a reader of a hub's files by relative path; None for what is no regular file."""
-
-    def read(path: str) -> bytes | None:
-        place = root / path
-        return place.read_bytes() if place.is_file() and not place.is_symlink() else None
-
-    return read
+    """Return a reader of a hub's files by path; None for what is no regular file, or unreadable."""
+    return lambda path: files.read_or_none(root / path)
 
 
 def open_sealed(root: Path) -> Sealed:
@@ -49,7 +44,7 @@ def open_sealed(root: Path) -> Sealed:
     Raises UsageError where there is no hub, HubDamaged with every finding where it differs from
     its seal or a record breaks its schema.
     """
-    if not any((root / name).is_file() for name in (records.MARKER, layout.SEAL)):
+    if not any(os.path.isfile(root / name) for name in (records.MARKER, layout.SEAL)):
         raise UsageError(f"{root} is not a hub (no {records.MARKER}); name the folder of one")
     found = verify.check_readable(hub.entries(root), reader(root), resources.schema)
     if found:

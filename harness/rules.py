@@ -97,7 +97,14 @@ def fact(found: Finding) -> str:
     """Return one finding as text, without what to do."""
     place = f"{found.where}: {found.pointer}" if found.pointer else found.where
     said = f"expected {found.expected}, found {found.found}."
-    return f"{found.severity} [{found.rule}] {place}: {said}"
+    return _printable(f"{found.severity} [{found.rule}] {place}: {said}")
+
+
+def _printable(text: str) -> str:
+    """Return text with escapes for what a terminal would obey: names and values may be forged."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def remedy(found: Finding) -> str:

@@ -16,9 +16,17 @@ from harness.rules import finding
 LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
+# What else may lie in a hub, in words.
+KINDS = {
+    "link": "a link",
+    "other": "neither a file nor a folder",
+    "unreadable": "what cannot be read",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What lies at one path of a hub.  kind: "file", "link" or "other"; sha256 of a file."""
+    """What lies at one path of a hub.  kind: "file", or one of `KINDS`; sha256 of a file."""
 
     path: str
     kind: str
@@ -71,7 +79,7 @@ def parse(data: bytes) -> tuple[dict[str, str], tuple[Finding, ...]]:
 def check(entries: tuple[Entry, ...], seal_bytes: bytes | None) -> tuple[Finding, ...]:
     """Return every way in which the files of a hub differ from its seal."""
     links = [
-        finding("seal.link", where=entry.path, expected="a regular file", found=f"a {entry.kind}")
+        finding("seal.link", where=entry.path, expected="a regular file", found=KINDS[entry.kind])
         for entry in entries
         if entry.kind != "file"
     ]

@@ -64,9 +64,9 @@ def test_each_file_that_differs_is_told_by_its_path():
     ]
 
 
-@pytest.mark.parametrize("kind", ["link", "other"])
+@pytest.mark.parametrize("kind", seal.KINDS)
 def test_what_is_no_file_is_told_and_its_file_is_lost(kind):
-    linked = ("seal.link", "b", "", "a regular file", f"a {kind}")
+    linked = ("seal.link", "b", "", "a regular file", seal.KINDS[kind])
     lost = ("seal.lost", "b", "", f"sha256 {A}", "no such file")
     there = [entry("a"), entry("b", kind=kind)]
     assert told(there, (line("a") + line("b")).encode()) == [linked, lost]
