@@ -50,6 +50,7 @@ from harness.seal import Entry
 # Findings after which the records cannot be used.
 UNREADABLE = ("hub.json", "hub.marker", "seal.missing", "hub.unreadable")
 NO_INPUT = "its input is not at hand: give --inputs"
+NOT_THERE = "its input is not below the folder of --inputs"
 OTHER_INPUT = "the input at hand is another file"
 OTHER_STUDY = "the study at hand is another: give --study"
 ONE_HALF = "the other half of its scan is not among the inputs seen"
@@ -344,7 +345,7 @@ def _input_of(job: _Job, inputs: Inputs) -> tuple[bytes | None, str]:
     try:
         data = place.read_bytes()
     except OSError:
-        return None, NO_INPUT
+        return None, NOT_THERE
     if canonical.sha256(data) != job.planned["input_sha256"]:
         return None, OTHER_INPUT
     return data, ""

@@ -165,7 +165,7 @@ def _add_reconstruct(subparsers: argparse._SubParsersAction) -> None:
 
 def _add_verify(subparsers: argparse._SubParsersAction) -> None:
     command = subparsers.add_parser("verify", help="verify a hub: seal, records, verdicts")
-    command.add_argument("hub", type=Path, metavar="HUB")
+    command.add_argument("hub", type=terminal.path, metavar="HUB")
     command.add_argument("--head", metavar="SHA256", help="the head that was kept elsewhere")
     command.add_argument(
         "--seal",
@@ -185,7 +185,10 @@ def _add_verify(subparsers: argparse._SubParsersAction) -> None:
         help="compare the head with the one anchored in git, and code with its commit",
     )
     command.add_argument(
-        "--public-key", type=Path, metavar="PEM", help="check that its owner signed every statement"
+        "--public-key",
+        type=terminal.path,
+        metavar="PEM",
+        help="check that its owner signed every statement",
     )
     command.add_argument(
         "--inputs",

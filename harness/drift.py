@@ -54,6 +54,20 @@ def pair(
     return _differences("stage.pair", test_files(earlier), test_files(document), f"in {stage}")
 
 
+def same_inputs(
+    document: Mapping[str, Any], earlier: Mapping[str, Any], stage: str
+) -> tuple[Finding, ...]:
+    """Return a finding for each input of two stages that is not one and the same file.
+
+    document, earlier: the digests of both; stage: the earlier one's name.  A stage may cover fewer
+    inputs than another, and one that was absent may have come.
+    """
+    one, other = earlier["before"]["inputs"], document["before"]["inputs"]
+    both = [path for path in one if one[path] and other.get(path)]
+    pair = ({path: inputs[path] for path in both} for inputs in (one, other))
+    return _differences("stage.inputs", *pair, f"in {stage}")
+
+
 def one_commit(
     document: Mapping[str, Any], earlier: Mapping[str, Any], stage: str
 ) -> tuple[Finding, ...]:

@@ -143,7 +143,7 @@ def _source(
     request: Request, job: Mapping[str, Any], roots: Mapping[str, str]
 ) -> tuple[np.ndarray | None, Mapping[str, Any]]:
     """Return the frames and the metadata of the job's input; None and nothing where it is gone."""
-    path = request.source or Path(roots[job["input_root"]]).expanduser() / job["input_npz"]
+    path = request.source or provenance.place(roots[job["input_root"]]) / job["input_npz"]
     try:
         data = path.read_bytes()
     except OSError as error:

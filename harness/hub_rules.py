@@ -34,6 +34,10 @@ RULES: dict[str, Rule] = {
         "the code that a stage hashed is that of its commit, where it had no other changes",
         "fetch the commit if git lacks it; else trust nothing that the stage says of its code",
     ),
+    "hub.elapsed": Rule(
+        "a stage and its commands took the time from their start to their end",
+        "trust the log, not the record",
+    ),
     "hub.code": Rule("a stage record cites the code that was hashed", "get the hub again"),
     "hub.guide": Rule("the guide in a stage is the one that was hashed", "get the hub again"),
     "hub.time": Rule(
@@ -138,7 +142,11 @@ RULES: dict[str, Rule] = {
         "let them be; run the stage again in a new hub",
     ),
     "stage.pair": Rule(
-        "RED and GREEN of a hub are about the same test files", "run both again in a new hub"
+        "RED and GREEN of a hub are about the same test files, and collect the same tests",
+        "run both again in a new hub",
+    ),
+    "stage.inputs": Rule(
+        "the stages of a hub rest on the same inputs", "run the stages in a new hub"
     ),
     "stage.study": Rule(
         "every stage of a hub is about one study",

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import (
+    anchor,
     canonical,
     drift,
     files,
@@ -211,5 +212,7 @@ def _tell(record: Mapping[str, Any], made: Path, head: str, say: Say) -> None:
     for item in record["findings"]:
         say(rules.as_text(rules.from_record(item)))
     say(f"mutation: {record['verdict'].upper()}")
-    say(f"hub {provenance.portable(made.absolute())}")
+    shown_as = provenance.portable(made.absolute())
+    say(f"hub {shown_as}")
     say(f"head sha256 {head}")
+    anchor.tell_ci(shown_as, layout.MUTATION, head)

@@ -42,13 +42,15 @@ def check(root: Path, original: Path) -> tuple[Finding, ...]:
     """Return each thing that a reproduction says of its original and that is not so there.
 
     Of a record that breaks its schema, which `verify` tells, nothing is said here.
-    Raises UsageError where the hub holds no reproduction, or the other no real run.
+    Raises UsageError where the hub holds no reproduction, or the other is none or holds no real
+    run.
     """
     read, where = publish.reader(root), records.reproduction_path()
     if read(where) is None:
         raise UsageError(f"--original is for a reproduction, and hub {root} holds none")
     if verify_run.check_schema(where, "reproduction", read, resources.schema):
         return ()
+    publish.require_hub(original)
     there = publish.reader(original)
     broken = verify.check_readable(hub.entries(original), there, resources.schema)
     if broken:

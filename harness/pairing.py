@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness import drift, layout, records
+from harness import collection, drift, layout, records
 from harness.model import Finding
 from harness.records import Read
 from harness.rules import finding
 
 PAIR = {"red": "green", "green": "red"}
+# The commands of RED and GREEN that collect the same tests.
+TWINS = {"collect-mapped": "mapped", "collect-suite": "suite"}
+COLLECTED, NOT_COLLECTED = "collected", "no such test"
 STUDY = ("study", "study_sha256")
 
 Record = Mapping[str, Any]
@@ -32,8 +35,37 @@ def findings(record: Record, read: Read, digests: Mapping[str, Any]) -> Iterator
             continue
         if earlier["stage"] == PAIR.get(record["stage"]):
             yield from drift.pair(digests, document, earlier["stage"])
+            yield from _collected(record, earlier, read)
+        yield from drift.same_inputs(digests, document, earlier["stage"])
         if _clean_commit(record) and _clean_commit(record) == _clean_commit(earlier):
             yield from drift.one_commit(digests, document, earlier["stage"])
+
+
+def _collected(record: Record, earlier: Record, read: Read) -> Iterator[Finding]:
+    """Yield each test that one stage of a pair collected and the other did not."""
+    for red, green in TWINS.items():
+        ours, theirs = (_tests(each, (red, green), read) for each in (record, earlier))
+        if ours is None or theirs is None:
+            continue
+        for test in sorted(ours ^ theirs):
+            said = [COLLECTED if test in tests else NOT_COLLECTED for tests in (theirs, ours)]
+            yield finding(
+                "stage.pair",
+                where=records.stage_path(record["stage"]),
+                pointer=test,
+                expected=f"{said[0]} in {earlier['stage']}",
+                found=said[1],
+            )
+
+
+def _tests(record: Record, names: tuple[str, ...], read: Read) -> set[str] | None:
+    """Return what a command of a stage collected; None where it left no report."""
+    for command in record["commands"]:
+        path = command["reports"].get("collection")
+        data = read(path) if command["name"] in names and path else None
+        if data is not None:
+            return {*collection.read(data, where=path).collected}
+    return None
 
 
 def _clean_commit(record: Record) -> str | None:

@@ -153,6 +153,15 @@ def portable(path: str | Path, base: Path = REPOSITORY) -> str:
     return pure.as_posix()
 
 
+def place(portable_path: str) -> Path:
+    """Return where a path of a record lies on this machine; as it stands where ~ names nobody."""
+    path = Path(portable_path)
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
 def portable_argv(argv: Sequence[str]) -> list[str]:
     """Return an argv that names no place of this machine where that can be helped.
 

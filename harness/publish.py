@@ -38,14 +38,19 @@ def reader(root: Path) -> records.Read:
     return lambda path: files.read_or_none(root / path)
 
 
+def require_hub(root: Path) -> None:
+    """Raise UsageError where a path is no folder of a hub, whole or damaged."""
+    if not any(os.path.isfile(root / name) for name in (records.MARKER, layout.SEAL)):
+        raise UsageError(f"{root} is not a hub (no {records.MARKER}); name the folder of one")
+
+
 def open_sealed(root: Path) -> Sealed:
     """Return a hub for reading its records, whatever they say.
 
     Raises UsageError where there is no hub, HubDamaged with every finding where it differs from
     its seal or a record breaks its schema.
     """
-    if not any(os.path.isfile(root / name) for name in (records.MARKER, layout.SEAL)):
-        raise UsageError(f"{root} is not a hub (no {records.MARKER}); name the folder of one")
+    require_hub(root)
     found = verify.check_readable(hub.entries(root), reader(root), resources.schema)
     if found:
         raise HubDamaged(f"hub {root} differs from its seal, or its records are broken", found)

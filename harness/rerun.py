@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import (
+    anchor,
     canonical,
     crosscheck,
     drift,
@@ -149,7 +150,7 @@ def _jobs(original: Original, folder: Path) -> list[ReconstructionJob]:
     jobs = []
     for record in original.jobs:
         home = folder / layout.job_directory(key_of(record))
-        path = Path(roots[record["input_root"]]).expanduser() / record["input_npz"]
+        path = provenance.place(roots[record["input_root"]]) / record["input_npz"]
         jobs.append(
             ReconstructionJob(
                 key=key_of(record),
@@ -326,5 +327,7 @@ def _tell(record: Mapping[str, Any], made: Path, head: str, say: Say) -> None:
     for item in (*record["findings"], *(i for job in record["jobs"] for i in job["findings"])):
         say(rules.as_text(rules.from_record(item)))
     say(f"reproduction: {record['verdict'].upper()}")
-    say(f"hub {provenance.portable(made.absolute())}")
+    shown_as = provenance.portable(made.absolute())
+    say(f"hub {shown_as}")
     say(f"head sha256 {head}")
+    anchor.tell_ci(shown_as, layout.REPRODUCE, head)

@@ -1,4 +1,4 @@
-"""When a run, its commands and its jobs were: each within what it belongs to."""
+"""When a stage, its commands and its jobs were: each within what it belongs to, and as long."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness import records
-from harness.crosscheck import is_within
+from harness.crosscheck import CLOCK_SLACK_S, is_within, seconds_between
 from harness.model import Finding
 from harness.rules import finding
 
@@ -38,6 +38,25 @@ def check(record: Record, document: Record, *, where: str) -> Iterator[Finding]:
     for index, result in enumerate(document["execution_results"]):
         if None not in span(result):
             yield from _outside(where, f"/execution_results/{index}/started_at", span(result), ran)
+
+
+def elapsed(record: Record) -> Iterator[Finding]:
+    """Yield where the time that a stage or its commands took is not that from start to end.
+
+    record: of a stage, which goes on to hash and to judge when its time has been taken.
+    """
+    place, spent_s = records.stage_path(record["stage"]), seconds_between(*span(record))
+    if record["elapsed_s"] > spent_s + CLOCK_SLACK_S:
+        yield _elapsed(place, "", f"at most {spent_s:.3f} s", record)
+    for index, command in enumerate(record["commands"]):
+        spent_s = seconds_between(*span(command))
+        if abs(command["elapsed_s"] - spent_s) > CLOCK_SLACK_S:
+            yield _elapsed(place, f"/commands/{index}", f"{spent_s:.3f} s", command)
+
+
+def _elapsed(where: str, pointer: str, expected: str, record: Record) -> Finding:
+    found, pointer = f"{record['elapsed_s']} s", f"{pointer}/elapsed_s"
+    return finding("hub.elapsed", where=where, pointer=pointer, expected=expected, found=found)
 
 
 def _outside(where: str, pointer: str, inner: Span, outer: Span) -> Iterator[Finding]:

@@ -23,6 +23,7 @@ from harness import (
     mutation,
     records,
     reproduction,
+    spans,
     stage_files,
     verify_run,
 )
@@ -184,6 +185,7 @@ def _check_stage(
         *_check_guide(record, read, digests),
         *_check_uncommitted(path, record, digests),
         *_check_verdict(path, record, read),
+        *spans.elapsed(record),
         *stage_files.check(record, read, digests),
     ]
     if record["stage"] == "red":

@@ -410,6 +410,8 @@ def test_an_empty_path_is_no_path(made_inputs, tmp_path, capfd, option):
         ("new-hub", "--key="),
         ("stage", "collect", "--hub="),
         ("anchor", ""),
+        ("verify", ""),
+        ("verify", "hub", "--public-key="),
         ("diff", "", "there"),
         ("diff", "here", ""),
         ("reproduce", ""),

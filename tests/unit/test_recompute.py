@@ -281,6 +281,14 @@ def account(done, claim):
     return {item.how: item.reason for item in done.accounts if item.claim == claim}
 
 
+def test_an_input_that_is_not_where_inputs_lie_is_said_to_be_absent_there(
+    complete_hub, inputs_at_hand, tmp_path
+):
+    done = audit.audit(complete_hub, audit.Inputs(tmp_path, inputs_at_hand.design))
+    assert account(done, "dose") == {recompute.NOT_SEEN: audit.NOT_THERE}
+    assert account(done, "input") == {recompute.COMPARED: audit.NOT_THERE}
+
+
 def test_without_inputs_verify_says_what_it_could_not_see(complete_hub):
     done = audit.audit(complete_hub)
     assert done.findings == ()

@@ -686,6 +686,9 @@ def test_an_original_that_is_none_or_does_not_hold_is_told(reproduced, hub_to_at
     assert "is for a reproduction" in capfd.readouterr().err
     assert cli.main(["verify", str(reproduced), "--original", str(reproduced)]) == 2
     assert "holds no real run" in capfd.readouterr().err
+    for other in (hub_to_attack / "no such hub", hub_to_attack / MANIFEST, hub_to_attack.parent):
+        assert cli.main(["verify", str(reproduced), "--original", str(other)]) == 2
+        assert f"{other} is not a hub" in capfd.readouterr().err
     (hub_to_attack / MANIFEST).write_bytes(b"{}")
     assert cli.main(["verify", str(reproduced), "--original", str(hub_to_attack)]) == 4
     assert f"[seal.digest] original {MANIFEST}: " in capfd.readouterr().err

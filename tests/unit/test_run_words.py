@@ -16,8 +16,10 @@ from harness import (
     layout,
     left_out,
     manifest,
+    records,
     resources,
     rules,
+    spans,
     verify_run,
 )
 from tests.attack import run_forgeries
@@ -210,6 +212,29 @@ def test_a_run_without_digests_has_hashed_neither_study_nor_recipe(hub_in_memory
 
 
 # Its times and versions
+
+
+@pytest.mark.parametrize("stage", ["green", "real-run"])
+@pytest.mark.parametrize(
+    ("elapsed_s", "is_told"), [(31.0, False), (33.0, True), (1.0, False), (0.0, False)]
+)
+def test_a_stage_took_no_longer_than_from_its_start_to_its_end(stage, elapsed_s, is_told):
+    record = json.loads(memory.make().files[records.stage_path(stage)]) | {"elapsed_s": elapsed_s}
+    place = records.stage_path(stage)
+    told = [("hub.elapsed", place, "/elapsed_s", "at most 30.000 s", f"{elapsed_s} s")]
+    assert memory.told(spans.elapsed(record)) == told * is_told
+
+
+@pytest.mark.parametrize(
+    ("elapsed_s", "is_told"), [(26.5, False), (25.5, True), (29.5, False), (30.5, True)]
+)
+def test_a_command_took_the_time_from_its_start_to_its_end(elapsed_s, is_told):
+    record = json.loads(memory.make().files[records.stage_path("green")])
+    for index, command in enumerate(record["commands"]):
+        command["elapsed_s"] = elapsed_s if index else 28.0
+    place = records.stage_path("green"), "/commands/1/elapsed_s"
+    told = [("hub.elapsed", *place, "28.000 s", f"{elapsed_s} s")]
+    assert memory.told(spans.elapsed(record)) == told * is_told
 
 
 def test_what_lies_outside_is_told_with_both_spans(hub_in_memory):

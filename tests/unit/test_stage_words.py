@@ -236,12 +236,12 @@ def test_a_stage_counts_what_it_hashed():
 # The stages before it
 
 
-def digests(**code):
-    groups = {"code": code, "inputs": {}}
+def digests(code, inputs):
+    groups = {"code": code, "inputs": inputs}
     return {"before": groups, "after": groups}
 
 
-def chained(*stages, code=None, files=None):
+def chained(*stages, code=None, inputs=None, files=None):
     """Return what speaks against the last of some stages, each of which cites the one before."""
     put = {"a.json": collected(), **(files or {})}
     for earlier, record in pairwise((None, *stages)):
@@ -249,9 +249,11 @@ def chained(*stages, code=None, files=None):
         record["previous"] = cited and {"path": cited, "sha256": A}
         put[records.stage_path(record["stage"])] = canonical.to_bytes(record)
         for name, hashes in (code or {}).items():
-            put[records.digests_path(name)] = canonical.to_bytes(digests(**hashes))
+            put[records.digests_path(name)] = canonical.to_bytes(
+                digests(hashes, (inputs or {}).get(name, {}))
+            )
     last = stages[-1]
-    own = digests(**(code or {}).get(last["stage"], {}))
+    own = digests(*((each or {}).get(last["stage"], {}) for each in (code, inputs)))
     found = (*pairing.findings(last, reader(put), own), *hashed.findings(last, reader(put), own))
     return memory.told(found)
 
@@ -305,6 +307,51 @@ def test_red_and_green_have_the_same_test_files(first, second):
     assert chained(*given, code={**codes, second: codes[first]}) == []
     # Without its digests, which are asked for elsewhere, a stage says nothing of its files.
     assert chained(*given, code={second: codes[second]}) == []
+
+
+def collected_by(name, **tests):
+    """Return a stage with a report for each command, and the reports: which tests it collected."""
+    record = stage(name)
+    record["commands"] = [
+        command(name=each, argv=ARGV, collection=f"{name}/{each}.json") for each in tests
+    ]
+    reports = {f"{name}/{each}.json": collected(collected=ids) for each, ids in tests.items()}
+    return record, reports
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_red_and_green_have_collected_the_same_tests(turned):
+    one, two, more = ("tests/a.py::test_one", "tests/a.py::test_two", "tests/a.py::test_more")
+    red = {"collect-mapped": [one], "collect-suite": [two, one]}
+    code = {name: dict.fromkeys(("tests/a.py", MODULE, FAULTS), A) for name in ("red", "green")}
+
+    def found(**green):
+        both = [collected_by("red", **red), collected_by("green", **green)][:: -1 if turned else 1]
+        files = both[0][1] | both[1][1]
+        return chained(both[0][0], both[1][0], files=files, code=code)
+
+    assert found(mapped=[one], suite=[one, two]) == []
+    told = [
+        (more, ("no such test", "collected")),
+        (two, ("collected", "no such test")),
+    ]
+    later, earlier = ("red", "green") if turned else ("green", "red")
+    where = {"red": RED, "green": GREEN}[later]
+    assert found(mapped=[one], suite=[one, more]) == [
+        ("stage.pair", where, test, f"{words[turned]} in {earlier}", words[not turned])
+        for test, words in told
+    ]
+    # A command that left no report is told elsewhere.
+    assert found(suite=[one, two]) == []
+
+
+@pytest.mark.parametrize(("other", "told"), [(A, False), (B, True), (None, False)])
+def test_stages_of_one_hub_rest_on_the_same_inputs(other, told):
+    given = stage("red"), stage("collect"), stage("dry-run")
+    inputs = {"red": {"a.npz": A, "b.npz": A}, "dry-run": {"a.npz": other, "c.npz": B}}
+    words = f"sha256 {A} in red", f"sha256 {B}"
+    found = [("stage.inputs", "a.npz", "", *words)]
+    assert chained(*given, code={"red": {}, "dry-run": {}}, inputs=inputs) == found * told
 
 
 def test_stages_that_are_no_pair_may_differ_in_test_files():
