@@ -87,7 +87,7 @@ class Stopwatch:
 
 def on_one_core(module: str) -> None:
     """Start a module again with one thread, unless it has: before numpy it would be too late."""
-    if any(os.environ.get(name) != value for name, value in provenance.THREADS.items()):
+    if any(os.environ.get(name) != value for name, value in provenance.environment_set().items()):
         argv = [sys.executable, "-m", module, *sys.argv[1:]]
         raise SystemExit(subprocess.call(argv, env=provenance.child_environment()))
 

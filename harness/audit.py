@@ -18,6 +18,7 @@ from typing import Any
 from harness import (
     canonical,
     crosscheck,
+    files,
     gates,
     guarded,
     hub,
@@ -29,6 +30,7 @@ from harness import (
     npz,
     prepare,
     publish,
+    recipe_source,
     recompute,
     records,
     remeasure,
@@ -56,6 +58,8 @@ OTHER_STUDY = "the study at hand is another: give --study"
 ONE_HALF = "the other half of its scan is not among the inputs seen"
 NO_TRUTH = "the input has no truth, or the object has another shape"
 OTHER_LOSS = "its loss is of another kind, or of a model that is not computed here"
+REFINED = "the reconstruction refined them"
+NO_POSITIONS = "the arrays have no positions"
 NOT_KEPT = "the arrays of other epochs are not kept"
 NOT_ASKED = "not asked: the study is of one file, whose frames nobody chose"
 
@@ -79,9 +83,10 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A job that succeeded: its plan, its attestation, its place in the hub."""
+    """A job that succeeded: its plan, its result, its attestation, its place in the hub."""
 
     planned: Mapping[str, Any]
+    result: Mapping[str, Any]
     attestation: Mapping[str, Any]
     settings: Mapping[str, Any]
     study_sha256: str
@@ -90,6 +95,10 @@ class _Job:
     @property
     def folder(self) -> str:
         return self.planned["output_dir"]
+
+    @property
+    def run_folder(self) -> str:
+        return self.folder.removesuffix(f"/{layout.job_directory(key_of(self.planned))}")
 
     @property
     def opr_modes(self) -> int:
@@ -111,6 +120,7 @@ class _Seen:
     judged: Judgement | None = None
     error: TruthError | None = None
     final_mse: float | None = None
+    off_px: float | None = None
 
 
 def audit(root: Path, inputs: Inputs = Inputs()) -> Audit:
@@ -147,7 +157,7 @@ def _with_claims(
     whole = [Account(claim, ".", RECOMPUTED) for claim in recompute.OF_A_HUB]
     return Audit(
         len(entries),
-        (*found, *chain.from_iterable(broken), *about_inputs),
+        (*found, *recipe_source.check(read), *chain.from_iterable(broken), *about_inputs),
         (*whole, *accounts),
     )
 
@@ -167,11 +177,13 @@ def _jobs(read: records.Read) -> Iterator[_Job]:
             continue
         study = run.manifest["study"]
         phases = {view["name"]: view["phase"] for view in study["views"]}
+        results = {manifest.key_of(each): each for each in run.manifest["execution_results"]}
         for job in run.manifest["jobs"]:
             attestation = records.document(read, f"{job['output_dir']}/{layout.RESULT}")
             if job["status"] == manifest.SUCCEEDED and attestation is not None:
                 settings, phase = run.manifest["settings"], phases.get(job["view"], "")
-                yield _Job(job, attestation, settings, study["sha256"], phase)
+                result = results[manifest.key_of(job)]
+                yield _Job(job, result, attestation, settings, study["sha256"], phase)
 
 
 def _left(entries: Sequence[Entry], read: records.Read, folder: str) -> Left:
@@ -258,6 +270,12 @@ def _measured(job: _Job, seen: _Seen) -> Iterator[Finding]:
     if seen.reading is not None:
         facts = remeasure.input_facts(seen.reading)
         yield from measured_again.check_input(where, attestation["input"], facts)
+        place, key = f"{job.run_folder}/{layout.MANIFEST}", str(key_of(job.planned))
+        metadata = seen.reading.metadata
+        yield from measured_again.check_selection(place, key, job.result, metadata)
+    if seen.off_px is not None and not measured_again.is_refined(attestation):
+        arrays = f"{job.folder}/{layout.RECONSTRUCTION}"
+        yield from measured_again.check_positions(arrays, seen.off_px)
     if seen.judged is not None:
         yield from measured_again.check_judgement(where, attestation["truth"], seen.judged)
     if seen.error is not None:
@@ -296,6 +314,8 @@ def _accounts(job: _Job, seen: _Seen, spaced: str, apart: str) -> Iterator[Accou
         ("dose", reason),
         ("spacing", spaced),
         ("disjoint", apart),
+        ("selection", reason),
+        ("positions", reason or _unplaced(job, seen)),
         ("misfit", reason or ("" if seen.judged else remeasure.UNFIT)),
         ("truth-error", reason or ("" if seen.error else NO_TRUTH)),
         ("metrics", unmeasured),
@@ -308,6 +328,13 @@ def _accounts(job: _Job, seen: _Seen, spaced: str, apart: str) -> Iterator[Accou
     bounded = unmeasured or another
     yield Account("final-loss", subject, NOT_SEEN if bounded else COMPARED, bounded)
     yield Account("options", subject, COMPARED)
+
+
+def _unplaced(job: _Job, seen: _Seen) -> str:
+    """Return why positions were not compared, "" where they were."""
+    if measured_again.is_refined(job.attestation):
+        return REFINED
+    return "" if seen.off_px is not None else NO_POSITIONS
 
 
 def _open_input(read: records.Read, job: _Job, inputs: Inputs) -> _Seen:
@@ -331,6 +358,7 @@ def _open_input(read: records.Read, job: _Job, inputs: Inputs) -> _Seen:
         judged,
         remeasure.truth_error(archive, data, reading) if present else None,
         remeasure.final_mse(archive, data),
+        remeasure.positions_off_px(archive, data),
     )
 
 
@@ -342,9 +370,8 @@ def _input_of(job: _Job, inputs: Inputs) -> tuple[bytes | None, str]:
         return None, OTHER_STUDY
     phase = prepare.PHASE_D if job.phase == "D" else prepare.PHASE_C
     place = inputs.root / phase / job.planned["input_npz"]
-    try:
-        data = place.read_bytes()
-    except OSError:
+    data = files.read_or_none(place)
+    if data is None:
         return None, NOT_THERE
     if canonical.sha256(data) != job.planned["input_sha256"]:
         return None, OTHER_INPUT

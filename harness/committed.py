@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from harness import canonical, drift, layout, provenance, publish, records, worktree
+from harness import canonical, codefiles, drift, layout, publish, records, worktree
 from harness.model import Finding
 from harness.rules import finding
 
@@ -46,13 +46,7 @@ def code_at(repository: Path, commit: str) -> Mapping[str, str] | None:
     if known is None:
         return None
     blobs = worktree.blobs(repository, known)
-    paths = [path for path in blobs if _is_code(path)]
+    paths = [path for path in blobs if codefiles.is_code(path)]
     contents = worktree.contents(repository, [blobs[path] for path in paths])
     digests = map(canonical.sha256, contents)
     return dict(sorted(zip(paths, digests, strict=True)))
-
-
-def _is_code(path: str) -> bool:
-    parts = path.split("/")
-    in_folder = parts[0] in provenance.CODE_FOLDERS and "__pycache__" not in parts
-    return in_folder or path in provenance.CODE_FILES

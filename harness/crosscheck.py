@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
-from harness import layout
+from harness import canonical, layout
 from harness import manifest as manifests
 from harness.design import StudyDesign
 from harness.manifest import FAILED, NOT_LAUNCHED, PLANNED, RUNNING, SUCCEEDED, key_of
@@ -47,6 +47,25 @@ def check(
         *_check_paths(manifest, where),
         *_check_plan(manifest, where),
     )
+
+
+def check_subject(manifest: Record, *, where: str) -> Iterator[Finding]:
+    """Yield a finding where the gate of a manifest that nothing changed since is of another one.
+
+    A dry run's manifest is what its gate saw, but for the gates themselves.
+    """
+    gate = next((each for each in manifest["gates"] if each["name"] == "manifest"), None)
+    if not manifest["dry_run"] or gate is None:
+        return
+    subject = canonical.digest({**manifest, "gates": []})
+    if gate["subject_sha256"] != subject:
+        yield finding(
+            "manifest.subject",
+            where=where,
+            pointer="/gates (manifest)/subject_sha256",
+            expected=subject,
+            found=str(gate["subject_sha256"]),
+        )
 
 
 def cells_of(study: Record) -> tuple[CellKey, ...]:

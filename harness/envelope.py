@@ -42,7 +42,7 @@ def as_text(seen: Mapping[str, Any]) -> str:
     """Return what was seen of a hub's signatures as a line; seen: `count`, and checked_with."""
     counted = f"{seen['signed']} of {seen['statements']} statements are signed"
     if seen["checked_with"] is not None:
-        return f"{counted}; each signature is by key {seen['checked_with']}"
+        return f"{counted}; each of them by key {seen['checked_with']}"
     return f"{counted}; no signature was checked (--public-key)" if seen["signed"] else counted
 
 

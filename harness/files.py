@@ -47,6 +47,20 @@ def sha256_or_none(path: Path) -> str | None:
         return None
 
 
+def below(folder: Path) -> list[Path]:
+    """Return every file below a folder; links are followed, and a ring of them once."""
+    found: list[Path] = []
+    seen: set[str] = set()
+    for here, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(here)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        found += [Path(here, name) for name in names]
+    return found
+
+
 def read_or_none(path: Path) -> bytes | None:
     """Return the bytes of a regular file, no link; None where there is none that can be read."""
     try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 SMALLEST_BOX_PX = 8
+NYQUIST_PER_PX = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +76,7 @@ def correlate(one: np.ndarray, other: np.ndarray) -> RingCorrelation:
     curve = np.divide(shared, norm, out=np.zeros_like(shared), where=norm > 0)
     frequency = np.arange(1, side // 2 + 1) / side
     limit = half_bit_threshold(count)
-    return RingCorrelation(frequency, curve, limit, *_crossing(frequency, curve - limit))
+    return RingCorrelation(frequency, curve, limit, *crossing(frequency, curve - limit))
 
 
 def largest_square(mask: np.ndarray) -> tuple[slice, slice]:
@@ -116,7 +117,12 @@ def spectrum(image: np.ndarray) -> np.ndarray:
     return np.fft.fft2(weight * (image - (weight * image).sum() / weight.sum()))
 
 
-def _crossing(frequency: np.ndarray, above: np.ndarray) -> tuple[float | None, str]:
+def crossing(frequency_per_px: np.ndarray, above: np.ndarray) -> tuple[float | None, str]:
+    """Return the half period, in pixels, where a curve first falls under its threshold.
+
+    above: the curve less the threshold, at these frequencies.  None where it does not cross, and
+    why.
+    """
     under = np.flatnonzero(above < 0)
     if not len(under):
         return None, "the correlation stays above the 1/2-bit threshold up to 1/2 cycle per px"
@@ -124,5 +130,5 @@ def _crossing(frequency: np.ndarray, above: np.ndarray) -> tuple[float | None, s
     if at == 0:
         return None, "the correlation is under the 1/2-bit threshold from the first ring on"
     share = above[at - 1] / (above[at - 1] - above[at])
-    where = frequency[at - 1] + share * (frequency[at] - frequency[at - 1])
+    where = frequency_per_px[at - 1] + share * (frequency_per_px[at] - frequency_per_px[at - 1])
     return float(0.5 / where), ""

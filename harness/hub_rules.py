@@ -61,6 +61,9 @@ RULES: dict[str, Rule] = {
     ),
     "hub.log": Rule("a command's log is the one recorded", "get the hub again"),
     "hub.recipe": Rule("a job's recipe is the one of its manifest", "trust the attestation"),
+    "hub.recipe-source": Rule(
+        "a recipe with the digest of a file says what the file says", "trust the file"
+    ),
     "hub.argv": Rule("a job's command is the one that its settings give", "trust the attestation"),
     "hub.verdict": Rule("a verdict follows from its records", "trust the records, not the verdict"),
     "hub.job-log": Rule("a launched job has its logs", "get the hub again"),
@@ -105,6 +108,9 @@ RULES: dict[str, Rule] = {
     "recompute.input": Rule(
         "what a job says of its input can be read off that input", "trust the input"
     ),
+    "recompute.positions": Rule(
+        "positions that nobody refined are the input's", "trust the input, not the arrays"
+    ),
     "recompute.misfit": Rule(
         "an objectGuess is judged by how it predicts the frames, and is none of a measured scan",
         "trust the input",
@@ -127,7 +133,7 @@ RULES: dict[str, Rule] = {
         "ask whoever signed the hub for a whole one",
     ),
     "hub.signature": Rule(
-        "every signature is by the owner of the public key that is given",
+        "every statement is signed by the owner of the public key that is given",
         "trust nothing in it: it was changed after it was signed, or another signed it",
     ),
     "hub.crate": Rule("the crate's metadata follow from the records", "trust the records"),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from harness import (
+    codefiles,
     collection,
     documented,
     drift,
@@ -165,7 +166,10 @@ def _gates(record: Record, where: str) -> Iterable[Finding]:
 
 
 def _words(record: Record) -> Iterable[Finding]:
-    """Yield the commands that are not the stage's own, or lack the words that make them so."""
+    """Yield the commands that are not the stage's own, or lack the words that make them so.
+
+    The variables that the harness sets for every child are among these.
+    """
     tests, options = record["settings"]["tests"], record["settings"]["options"]
     dry = ["--dry-run"] if record["stage"] == "dry-run" else []
     suite = [tests["module"], "-k", tests["suite_keyword"]]
@@ -178,6 +182,11 @@ def _words(record: Record) -> Iterable[Finding]:
         "plan": ["harness.reconstruction", *options, "--dry-run"],
         "reconstruction": ["harness.reconstruction", *options, *dry],
     }
+    for command in record["commands"]:
+        there = command["environment_set"]
+        for name, value in codefiles.SET.items():
+            if there.get(name) != value:
+                yield _command(command, f"{name}={value}", f"{name}={there.get(name)}")
     names = [command["name"] for command in record["commands"]]
     for command in record["commands"]:
         name, words = command["name"], command["argv"]

@@ -19,6 +19,14 @@ from xml.etree import ElementTree
 from harness.model import Finding
 from harness.rules import finding
 
+# What may stand in what, as pytest writes it.
+_WORDS = ("properties", "system-out", "system-err")
+KNOWN = {
+    "testsuites": ("testsuite",),
+    "testsuite": ("testcase", *_WORDS),
+    "testcase": ("error", "failure", "skipped", *_WORDS),
+    "properties": ("property",),
+}
 MAX_BYTES = 32 * 1024 * 1024
 MESSAGE_LIMIT = 200
 
@@ -85,6 +93,7 @@ def parse(xml: bytes, *, where: str = "junit.xml") -> Report:
     if not suites or root.tag not in {"testsuite", "testsuites"}:
         return Report((), (_unreadable(where, f"<{root.tag}> without a test suite"),))
     findings = [found for suite in suites for found in _totals(suite, where)]
+    findings += _strange(root, where)
     outcomes: dict[str, TestOutcome] = {}
     for case in (case for suite in suites for case in suite.findall("testcase")):
         outcome = _outcome(case)
@@ -95,6 +104,15 @@ def parse(xml: bytes, *, where: str = "junit.xml") -> Report:
         else:
             findings.append(_twice(where, outcome.node_id))
     return Report(tuple(outcomes.values()), tuple(findings))
+
+
+def _strange(root: ElementTree.Element, where: str) -> Iterator[Finding]:
+    """Yield each element that pytest writes nowhere, or not there: nobody would read it."""
+    for parent in root.iter():
+        known = KNOWN.get(parent.tag, ())
+        for child in parent:
+            if child.tag not in known:
+                yield _unreadable(where, f"<{child.tag}> in <{parent.tag}>")
 
 
 def _root(xml: bytes, where: str) -> ElementTree.Element | Finding:

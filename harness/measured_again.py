@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness import leaves
+from harness import leaves, recipe
+from harness.manifest import COUNT_KEYS, SELECTION_KEYS
 from harness.misfit import Judgement
 from harness.model import Finding
 from harness.rules import finding
@@ -18,6 +19,8 @@ from harness.wording import said
 # The last loss is a mean over the minibatches of an epoch, each before its update; what the arrays
 # give afterwards was 0.88 to 1.0 of it in whole runs (docs/metrics.md).
 LEAST_SHARE_OF_FINAL = 0.5
+# Positions are left in single precision: of some thousand pixels, seven digits.
+POSITION_TOLERANCE_PX = 1e-3
 # pty-chi's options that make its losses another figure, or its positions others than those given:
 # there is nothing to compare.
 OTHER_MODELS = (
@@ -98,6 +101,42 @@ def check_input(where: str, attested: Record, found: Record) -> Iterator[Finding
     """
     stated = {name: attested.get(name) for name in found}
     yield from _compare(where, "/input", stated, found, rule="recompute.input")
+
+
+def check_positions(where: str, off_px: float) -> Iterator[Finding]:
+    """Yield a finding where positions that nobody refined are not the input's.
+
+    off_px: as `remeasure.positions_off_px` gives it.
+    """
+    if not off_px <= POSITION_TOLERANCE_PX:
+        yield finding(
+            "recompute.positions",
+            where=where,
+            pointer="positions_x_px, positions_y_px",
+            expected="the input's positions",
+            found=f"up to {off_px:.4g} px beside them",
+        )
+
+
+def check_selection(where: str, key: str, stated: Record, metadata: Record) -> Iterator[Finding]:
+    """Yield each word of a result about how frames were chosen that its input does not say.
+
+    stated: the result in the manifest.  metadata: of the input.
+    """
+    for name in (*SELECTION_KEYS, *COUNT_KEYS):
+        if not leaves.same(stated[name], metadata.get(name)):
+            yield finding(
+                "recompute.input",
+                where=where,
+                pointer=f"/execution_results ({key})/{name}",
+                expected=f"{said(metadata.get(name))}, from the input",
+                found=said(stated[name]),
+            )
+
+
+def is_refined(attestation: Record) -> bool:
+    """Return whether the positions were moved by the reconstruction."""
+    return bool(attestation["settings"].get(recipe.REFINED))
 
 
 def check_final_loss(

@@ -35,7 +35,7 @@ from harness import (
 )
 from harness.design import StudyDesign
 from harness.errors import InputInvalid, UsageError
-from harness.scratch import TREE, faulted_tree
+from harness.scratch import faulted_tree, parts
 
 SLUG = "mutation"
 TIMEOUT_S = 7200.0
@@ -113,7 +113,7 @@ def _try(repository: Path, listed: list[dict[str, Any]]) -> Tried:
     started_at, clock = provenance.iso_now(), time.monotonic()
     before = provenance.code_files(repository)
     parent = repository / "tmp" / "mutation"
-    with faulted_tree(repository, (*TREE, *ALSO), None, parent=parent) as tree:
+    with faulted_tree(repository, (*parts(before), *ALSO), None, parent=parent) as tree:
         log_path = tree.root / layout.MUTATION_LOG
         returncode = _run_tool(tree.root, log_path)
         log = log_path.read_bytes()

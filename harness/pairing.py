@@ -18,7 +18,7 @@ PAIR = {"red": "green", "green": "red"}
 # The commands of RED and GREEN that collect the same tests.
 TWINS = {"collect-mapped": "mapped", "collect-suite": "suite"}
 COLLECTED, NOT_COLLECTED = "collected", "no such test"
-STUDY = ("study", "study_sha256")
+STUDY = ("study", "study_sha256", "base", "base_sha256")
 
 Record = Mapping[str, Any]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,20 +17,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from harness import files, guide, layout, model
+from harness import codefiles, files, model
 from harness.errors import InputInvalid
 from harness.resources import REPOSITORY
 
-THREADS = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",
-}
 # There where Linux has a driver and a CUDA device; whether torch can use it, torch says.
-# What decides what a stage does: all files below these folders, and these.
-CODE_FOLDERS = ("harness", "recipes", "schemas", "tests", "requirements")
-CODE_FILES = ("pyproject.toml", "noxfile.py", "Makefile", guide.GUIDE)
 CUDA_DEVICE = Path("/dev/nvidia0")
 SIGNING_KEY = "HARNESS_SIGNING_KEY_FILE"
 PACKAGES = (
@@ -63,16 +55,23 @@ def iso_now() -> str:
 
 def environment_set() -> dict[str, str]:
     """Return the variables that the harness sets for every child, and nothing else."""
-    return {"AUTHORITATIVE_CMDS_DOC": layout.AUTHORITATIVE_COMMANDS, **THREADS}
+    return dict(codefiles.SET)
 
 
 def shown_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the variables set for a child as records show them: no place of this machine."""
-    shown = {
+    """Return the variables set for a child as records show them: no place of this machine.
+
+    One that is inherited and says where Python looks for code stands there, too.
+    """
+    found = {name: os.environ[name] for name in codefiles.SHOWN if name in os.environ}
+    return {**_shown(found), **environment_set(), **_shown(extra or {})}
+
+
+def _shown(variables: Mapping[str, str]) -> dict[str, str]:
+    return {
         name: os.pathsep.join(map(portable, value.split(os.pathsep)))
-        for name, value in (extra or {}).items()
+        for name, value in variables.items()
     }
-    return {**environment_set(), **shown}
 
 
 def versions() -> dict[str, str | None]:
@@ -123,20 +122,28 @@ def usable_cores() -> int:
 def code_files(repository: Path = REPOSITORY) -> dict[str, str | None]:
     """Return path and sha256 of every file that decides what a stage does.
 
-    None stands for a file that went, or cannot be read.
+    Links are followed; an environment beside the code is not the code's.  None stands for a file
+    that went, or cannot be read.
     """
-    paths = [
-        path
-        for folder in CODE_FOLDERS
-        for path in (repository / folder).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    ]
-    paths += [repository / name for name in CODE_FILES]
+    paths = [repository / name for name in codefiles.FILES]
+    for entry in repository.iterdir():
+        if entry.is_file():
+            paths.append(entry)
+        elif codefiles.may_hold(entry.name) and not (entry / "pyvenv.cfg").is_file():
+            paths += files.below(entry)
+    names = {path: path.relative_to(repository).as_posix() for path in paths if path.is_file()}
     return {
-        path.relative_to(repository).as_posix(): files.sha256_or_none(path)
-        for path in sorted(paths)
-        if path.is_file()
+        name: files.sha256_or_none(path)
+        for path, name in sorted(names.items())
+        if codefiles.is_code(name)
     }
+
+
+def drop_bytecode(repository: Path) -> None:
+    """Remove what Python compiled of the code: only time and size tell it from that of others."""
+    for folder in codefiles.FOLDERS:
+        for cache in sorted((repository / folder).rglob(codefiles.CACHE)):
+            shutil.rmtree(cache, ignore_errors=True)
 
 
 def portable(path: str | Path, base: Path = REPOSITORY) -> str:
@@ -193,9 +200,11 @@ def redact(line: bytes) -> bytes:
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the whole environment of a child: this process's, with what the harness sets.
 
-    Where the signing key lies is no child's business.
+    Where the signing key lies is no child's business, and no setting of pytest or Python that its
+    user has changes what runs.
     """
-    kept = {name: value for name, value in os.environ.items() if name != SIGNING_KEY}
+    kept = codefiles.inherited(os.environ)
+    kept.pop(SIGNING_KEY, None)
     return {**kept, **environment_set(), **(extra or {})}
 
 

@@ -19,7 +19,6 @@ LIMIT_SEED = 1
 LIMIT_STEPS = 20
 BAND_EDGES_PER_PX = (0.0, 0.0625, 0.125, 0.1875, 0.25, 0.3125, 0.375, 0.4375, 0.5)
 NEEDED = ("diffraction", "probeGuess", "xcoords", "ycoords", "objectGuess")
-NYQUIST_PER_PX = 0.5
 
 Record = dict[str, Any]
 
@@ -167,7 +166,7 @@ def _by_band(limit_rad: np.ndarray, compared: metrics.Compared) -> Record:
     if found is None or len(limit_rad[square]) < frc.SMALLEST_BOX_PX:
         return {"resolvable_band": None, "bands": []}
     resolution_px = compared.record["frc_half_bit_resolution_px"]
-    end = NYQUIST_PER_PX if resolution_px is None else 0.5 / resolution_px
+    end = frc.NYQUIST_PER_PX if resolution_px is None else 0.5 / resolution_px
     (whole,) = _pairs(found[square], limit_rad[square], (0.0, end))
     bands = _pairs(found[square], limit_rad[square], BAND_EDGES_PER_PX)
     return {"resolvable_band": whole, "bands": bands}

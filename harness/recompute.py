@@ -12,7 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import canonical, layout, opr, png, recipe, stopping, stopping_claims
+from harness import (
+    canonical,
+    layout,
+    opr,
+    png,
+    quality_claims,
+    recipe,
+    stopping,
+    stopping_claims,
+)
 from harness.model import HALF_OBJECTS, Finding
 from harness.rules import finding
 from harness.wording import counted, said
@@ -51,6 +60,8 @@ OF_A_JOB: Mapping[str, str] = {
     "dose": "mean photons per frame are the dose",
     "spacing": "spacing and overlap of the positions are the view's",
     "disjoint": "train and test share no position",
+    "positions": "the positions left are the input's, unless the recipe refines them",
+    "selection": "what the manifest says of how frames were chosen is what the input says",
     "stopping": "the epoch delivered, the best one and their scores follow from each epoch's",
     "held-out": "the held-out part follows from input and seed, its last score from the arrays",
     "errors-by-epoch": "the errors against the truth of epochs that are neither delivered nor last",
@@ -117,6 +128,7 @@ def check_job(
         *stopping_claims.check(where, attestation, left.series),
         *_object(where, attestation, there, opr_modes),
         *_pictures(folder, attestation, there, left.pictures),
+        *quality_claims.check(f"{folder}/{layout.RESULT}", attestation["metrics"]),
     )
 
 

@@ -15,6 +15,8 @@ REQUIRED_OUTPUTS = ("reconstruction.npz",)
 BESIDE_OUTPUTS = ("recipe.json", "result.json", "ptychi.log", "run.log")
 # What recipe and seed say of the part that is held out.
 HELD_OUT = ("share", "as_good", "seed")
+# What pty-chi calls the devices.
+DEVICES = {"cpu": "cpu", "cuda": "gpu"}
 # Options of pty-chi that the attestation states a second time, by its own key.
 STATED_TWICE = {
     "reconstructor_options.num_epochs": "epochs_run",
@@ -153,6 +155,23 @@ def check_settings(
         )
 
 
+def _used(attestation: Mapping[str, Any], where: str) -> Iterator[Finding]:
+    """Yield each option that is said to be used with one value, and set to another."""
+    changed, said_too = attestation["options_changed"], {**attestation["settings"]}
+    said_too["object_options.position_origin_coords"] = attestation["position_origin_px"]
+    said_too["reconstructor_options.default_device"] = DEVICES.get(attestation["device"]["used"])
+    for path in sorted({*changed} & {*said_too}):
+        used = changed[path]["used"]
+        if used != said_too[path]:
+            yield finding(
+                "attest.itself",
+                where=where,
+                pointer=f"/options_changed/{path}/used",
+                expected=said(said_too[path]),
+                found=said(used),
+            )
+
+
 def check_itself(attestation: Mapping[str, Any], *, where: str) -> list[Finding]:
     """Return where an attestation contradicts itself."""
     losses = attestation["loss"]["per_epoch"]
@@ -178,11 +197,12 @@ def check_itself(attestation: Mapping[str, Any], *, where: str) -> list[Finding]
         for option, key in STATED_TWICE.items()
         if option in changed
     }
-    return [
+    found = [
         finding("attest.itself", where=where, pointer=place, expected=said(one), found=said(other))
         for place, (one, other) in facts.items()
         if one != other
     ]
+    return [*found, *_used(attestation, where)]
 
 
 def _stated_of_the_run(attestation: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -110,6 +111,22 @@ def held_out(archive: bytes, data: bytes, settings: Record) -> Record | str:
     deviance = heldout.deviance(split, probe, object_, *placed)
     part = stopping.held_out_part(split, settings["seed"], asked["as_good"])
     return {**part, "deviance": deviance}
+
+
+def positions_off_px(archive: bytes, data: bytes) -> float | None:
+    """Return how far the positions in the arrays are from the input's at most, in object pixels.
+
+    Infinite where there are more or fewer; None where the arrays have none.
+    """
+    off = []
+    for left, given in (("positions_x_px", "xcoords"), ("positions_y_px", "ycoords")):
+        ours, theirs = array(archive, left), array(data, given)
+        if ours is None or theirs is None:
+            return None
+        if ours.shape != theirs.shape:
+            return math.inf
+        off.append(np.abs(ours - theirs).max(initial=0.0))
+    return float(np.max(off))
 
 
 def metrics(

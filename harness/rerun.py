@@ -118,6 +118,7 @@ def open_original(root: Path, wanted: Sequence[str]) -> Original:
 
 
 def _check_inputs(original: Original) -> Checked:
+    provenance.drop_bytecode(REPOSITORY)
     code = provenance.code_files(REPOSITORY)
     jobs = _jobs(original, Path())
     readings = gates.read_inputs(jobs)

@@ -27,6 +27,7 @@ RULES: dict[str, Rule] = {
     "manifest.missing": Rule("a missing job is a skip", "make the manifest again"),
     "manifest.rate": Rule("accepted and rejected give the rate", "make the manifest again"),
     "manifest.elapsed": Rule("start and end give the time spent", "run the job again"),
+    "manifest.subject": Rule("the gate of a dry run is of its manifest", "make the manifest again"),
     "manifest.totals": Rule("selected + skipped = total", "make the manifest again"),
     "manifest.cell-twice": Rule("a cell has one outcome", "make the manifest again"),
     "manifest.cell-lost": Rule("no cell is dropped", "make the manifest again"),

@@ -10,21 +10,26 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from harness import faults, worktree
+from harness import codefiles, faults, worktree
 from harness.errors import InputInvalid
 from harness.faults import Fault
 from harness.model import Finding
 from harness.rules import finding
 
-TREE = ("harness", "recipes", "schemas", "tests", "pyproject.toml", "plans/active/*/study.toml")
+STUDIES = "plans/active/*/study.toml"
 TESTS = "tests"
-_OF_TESTS = ("pyproject.toml", "harness/pytest_report.py")
+_REPORTER = "harness/pytest_report.py"
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*_cache", ".hypothesis")
+
+
+def parts(code: Iterable[str]) -> tuple[str, ...]:
+    """Return what of a tree is copied: all that holds its code files, and the study files."""
+    return (*codefiles.parts(code), STUDIES)
 
 
 @dataclass(frozen=True)
@@ -86,9 +91,14 @@ def base_tree(
                     f"git gives no tree of commit {commit}; fetch it, or name another"
                 )
         shutil.rmtree(tree.root / TESTS, ignore_errors=True)
-        for pattern in (TESTS, *_OF_TESTS):
+        configured = [path.name for path in repository.iterdir() if _configures(path)]
+        for pattern in (TESTS, _REPORTER, *configured):
             _copy(repository, pattern, tree.root)
         yield tree
+
+
+def _configures(path: Path) -> bool:
+    return path.is_file() and path.name.endswith(codefiles.READ_AT_THE_ROOT)
 
 
 def _copy(repository: Path, pattern: str, root: Path) -> None:

@@ -22,14 +22,12 @@ def span(record: Record) -> Span:
 
 
 def check(record: Record, document: Record, *, where: str) -> Iterator[Finding]:
-    """Yield what a run did outside its command, and its command and manifest outside the stage.
+    """Yield what a run did outside its command, and its manifest outside the stage.
 
     record: of a stage, or of a reproduction, which has no command.
     """
     whole, ran = span(record), span(record)
-    for index, command in enumerate(record["commands"]):
-        place = records.stage_path(record["stage"])
-        yield from _outside(place, f"/commands/{index}/started_at", span(command), whole)
+    for command in record["commands"]:
         if command["name"] == "reconstruction":
             ran = span(command)
     yield from _outside(
@@ -40,8 +38,8 @@ def check(record: Record, document: Record, *, where: str) -> Iterator[Finding]:
             yield from _outside(where, f"/execution_results/{index}/started_at", span(result), ran)
 
 
-def elapsed(record: Record) -> Iterator[Finding]:
-    """Yield where the time that a stage or its commands took is not that from start to end.
+def of_stage(record: Record) -> Iterator[Finding]:
+    """Yield where a command lies outside its stage, or took another time than from start to end.
 
     record: of a stage, which goes on to hash and to judge when its time has been taken.
     """
@@ -49,6 +47,7 @@ def elapsed(record: Record) -> Iterator[Finding]:
     if record["elapsed_s"] > spent_s + CLOCK_SLACK_S:
         yield _elapsed(place, "", f"at most {spent_s:.3f} s", record)
     for index, command in enumerate(record["commands"]):
+        yield from _outside(place, f"/commands/{index}/started_at", span(command), span(record))
         spent_s = seconds_between(*span(command))
         if abs(command["elapsed_s"] - spent_s) > CLOCK_SLACK_S:
             yield _elapsed(place, f"/commands/{index}", f"{spent_s:.3f} s", command)

@@ -185,7 +185,7 @@ def _check_stage(
         *_check_guide(record, read, digests),
         *_check_uncommitted(path, record, digests),
         *_check_verdict(path, record, read),
-        *spans.elapsed(record),
+        *spans.of_stage(record),
         *stage_files.check(record, read, digests),
     ]
     if record["stage"] == "red":

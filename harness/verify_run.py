@@ -126,6 +126,7 @@ def _check_documents(
         where = f"{folder}/{layout.MANIFEST}"
         found += crosscheck.check(pair.manifest, pair.skips, design, where=where)
         found += left_out.check(record, pair.manifest, pair.skips, rests_on, where=where)
+        found += crosscheck.check_subject(pair.manifest, where=where)
         if rests_on is not None:
             found += hashed.counts(pair.manifest["gates"], rests_on, where=where)
         if design is not None:

@@ -106,6 +106,7 @@ def run_stage(request: StageRequest, step: Step) -> int:
         hub.open_hub(request.hub)
         folder = hub.begin_stage(request.hub, request.stage)
         started, clock = provenance.iso_now(), time.monotonic()
+        provenance.drop_bytecode(request.repository)
         watch = Watch(request.repository, request.study_path)
         _keep_guide(request, folder)
         _keep_study(request, folder)

@@ -22,7 +22,7 @@ from harness import (
 from harness.errors import InputInvalid, UsageError
 from harness.faults import Fault
 from harness.redproof import Base, FaultRun
-from harness.scratch import TREE, ScratchTree, base_tree, faulted_tree
+from harness.scratch import ScratchTree, base_tree, faulted_tree, parts
 from harness.stages import testing
 from harness.stages.frame import Stage
 
@@ -118,7 +118,8 @@ def _run(
 ) -> FaultRun:
     """Run tests against a copy of the tree, as it stands or with a fault."""
     repository = stage.request.repository
-    with faulted_tree(repository, TREE, fault, parent=repository / SCRATCH) as tree:
+    code = stage.watch.before["code"]
+    with faulted_tree(repository, parts(code), fault, parent=repository / SCRATCH) as tree:
         if tree.finding is not None:
             stage.transcript.say(rules.as_text(tree.finding))
             return FaultRun(fault_id, tuple(node_ids), applies=False)

@@ -44,6 +44,7 @@ LIES = {
         f"--lie metrics.between_halves={SAID}",
         "attest.halves",
     ),
+    "says two things of one option": ("--lie position_origin_px=[9,9]", "attest.itself"),
     "has no metrics": ("--lie metrics=null", "schema.attestation"),
     "says that it failed": ('--lie status="failed"', None),
     "left nothing at all": ("--leave none", "attest.missing"),

@@ -45,13 +45,17 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def arrays_of(options: argparse.Namespace) -> dict[str, np.ndarray]:
-    """Return a small object, which depends on the seed, and the losses."""
+    """Return a small object, which depends on the seed, the losses, and the input's positions."""
     parts = ((options.seed + 3 * np.arange(2 * SIDE_PX**2)) % 7 + 1).astype(np.float32)
     parts[20] += options.object_off
     object_ = parts.view(np.complex64).reshape(SIDE_PX, SIDE_PX)
     losses = np.array(losses_of(options))
     errors = ERROR * np.arange(len(losses), 0, -1)
-    return {"object": object_, "loss_per_epoch": losses, "truth_nrmse_per_epoch": errors}
+    with np.load(options.input_npz) as given:
+        places = {
+            f"positions_{axis}_px": given[f"{axis}coords"].astype(np.float32) for axis in "xy"
+        }
+    return {"object": object_, "loss_per_epoch": losses, "truth_nrmse_per_epoch": errors, **places}
 
 
 def reconstruction(options: argparse.Namespace) -> bytes:

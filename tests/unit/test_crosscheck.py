@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from harness import crosscheck, manifest, matrix
+from harness import canonical, crosscheck, manifest, matrix
 from tests.unit import test_manifest as small_manifest
 
 small, plan, jobs = small_manifest.small, small_manifest.plan, small_manifest.jobs
@@ -31,6 +31,26 @@ def told(pair, design=None):
     found = crosscheck.check(*pair, design, where=WHERE)
     assert {item.where for item in found} <= {WHERE}
     return [(item.rule, item.pointer, item.expected, item.found) for item in found]
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_the_gate_of_a_dry_run_is_of_its_manifest(document, dry_run):
+    document |= {"dry_run": dry_run, "gates": []}
+    sound = canonical.digest(document)
+    for stated in (sound, "0" * 64, None):
+        document["gates"] = [
+            {"name": "inputs", "subject_sha256": None},
+            {"name": "manifest", "subject_sha256": stated},
+        ]
+        found = [
+            (item.rule, item.where, item.pointer, item.expected, item.found)
+            for item in crosscheck.check_subject(document, where=WHERE)
+        ]
+        place = ("manifest.subject", WHERE, "/gates (manifest)/subject_sha256")
+        told = dry_run and stated != sound
+        assert found == [(*place, sound, str(stated))] * told
+    document["gates"] = []
+    assert list(crosscheck.check_subject(document, where=WHERE)) == []
 
 
 def test_another_study_is_told_with_both_accounts(pair, small):

@@ -101,3 +101,20 @@ def test_stages_of_other_commits_or_with_changes_may_differ_in_code(whole, one, 
         digests(hub, "real-run", lambda code: code.pop("harness/npz.py"))
 
     assert {rule for _, rule, _ in told(whole, attack)} & {"stage.commit"} == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("OMP_NUM_THREADS", "64"), ("AUTHORITATIVE_CMDS_DOC", None)]
+)
+def test_a_command_had_what_the_harness_sets(whole, name, value):
+    def attack(hub):
+        def change(record):
+            variables = record["commands"][0]["environment_set"]
+            variables[name] = value
+            if value is None:
+                del variables[name]
+
+        hub.edit(GREEN, change)
+
+    found = told(whole, attack)
+    assert {(where, rule) for where, rule, _ in found} == {(GREEN, "stage.command-words")}

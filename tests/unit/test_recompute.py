@@ -301,8 +301,73 @@ def test_without_inputs_verify_says_what_it_could_not_see(complete_hub):
 def test_with_its_inputs_a_hub_has_its_claims_about_them_recomputed(complete_hub, inputs_at_hand):
     done = audit.audit(complete_hub, inputs_at_hand)
     assert done.findings == ()
-    for claim in ("input", "data-001", "dose", "spacing", "disjoint", "misfit"):
+    claims = (
+        "input",
+        "data-001",
+        "dose",
+        "spacing",
+        "disjoint",
+        "misfit",
+        "positions",
+        "selection",
+    )
+    for claim in claims:
         assert account(done, claim) == {recompute.RECOMPUTED: ""}
+
+
+def positions(x, y):
+    return archive(**{k: np.asarray(v) for k, v in (("positions_x_px", x), ("positions_y_px", y))})
+
+
+@pytest.mark.parametrize(
+    ("x_px", "y_px", "off_px"),
+    [
+        (np.float32([1.1, 2.2]), [3.0, 4.0], 0.0),
+        ([1.1, 2.2], [3.0, 4.25], 0.25),
+        ([-1.1, 2.2], [3.0, 4.25], 2.2),
+        ([1.1], [3.0], np.inf),
+        ([np.nan, 2.2], [3.0, 4.0], np.nan),
+    ],
+)
+def test_positions_that_are_not_the_input_s_are_told(x_px, y_px, off_px):
+    given = archive(xcoords=np.array([1.1, 2.2]), ycoords=np.array([3.0, 4.0]))
+    found = remeasure.positions_off_px(positions(x_px, y_px), given)
+    assert found == pytest.approx(off_px, abs=1e-6, nan_ok=True)
+    told = [item.rule for item in measured_again.check_positions("a.npz", found)]
+    assert told == ([] if off_px == 0.0 else ["recompute.positions"])
+    assert remeasure.positions_off_px(archive(object=np.ones(2)), given) is None
+
+
+def test_positions_that_were_refined_are_not_the_input_s_and_not_asked_for():
+    option = "probe_position_options.optimizable"
+    for value, refined in ((True, True), (False, False)):
+        assert measured_again.is_refined({"settings": {option: value}}) is refined
+    assert not measured_again.is_refined({"settings": {}})
+
+
+def test_positions_in_a_hub_are_held_to_its_inputs(hub_to_attack, inputs_at_hand):
+    assert audit.audit(hub_to_attack, inputs_at_hand).findings == ()
+    with np.load(hub_to_attack / ARCHIVE) as kept:
+        held = dict(kept)
+    held["positions_x_px"] = held["positions_x_px"] / np.float32(100)
+    np.savez(hub_to_attack / ARCHIVE, **held)
+    found = {
+        (item.rule, item.where) for item in audit.audit(hub_to_attack, inputs_at_hand).findings
+    }
+    assert ("recompute.positions", ARCHIVE) in found
+
+
+@pytest.mark.parametrize(("name", "value"), [("spacing_threshold", 96.0), ("n_rejected", 0)])
+def test_how_frames_were_chosen_is_the_input_s_word(hub_to_attack, inputs_at_hand, name, value):
+    def lie(document):
+        results = document["execution_results"]
+        next(each for each in results if each["view"] == "dense")[name] = value
+
+    edit(hub_to_attack, f"real_run/{layout.MANIFEST}", lie)
+    mend(hub_to_attack, "real-run")
+    done = audit.audit(hub_to_attack, inputs_at_hand)
+    pointers = {(item.rule, item.pointer.rpartition("/")[2]) for item in done.findings}
+    assert ("recompute.input", name) in pointers
 
 
 def test_an_input_that_is_another_file_is_not_counted_as_seen(

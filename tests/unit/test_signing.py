@@ -91,7 +91,7 @@ def test_a_hub_that_was_signed_holds_with_the_public_key_and_without(signed, key
     assert cli.main(["verify", str(signed)]) == 0
     assert "3 of 3 statements are signed; no signature was checked" in capsys.readouterr().out
     assert cli.main(["verify", str(signed), "--public-key", str(keys / "mine.pub")]) == 0
-    assert "3 of 3 statements are signed; each signature is by" in capsys.readouterr().out
+    assert "3 of 3 statements are signed; each of them by" in capsys.readouterr().out
 
 
 def test_the_answer_in_json_says_what_was_checked(signed, keys, capsys):

@@ -58,7 +58,8 @@ def said(lines, *commands, report=None):
     """Return what is said of commands with a log of these lines: pointer, expected, found."""
     log = "\n".join(lines).encode("latin-1")
     read = reader({LOG: log, JUNIT: report})
-    found = memory.told(stagelog.findings({"commands": commands}, read))
+    record = {"commands": commands, "versions": {"python": "3.11.9", "pytest": "8.4.1"}}
+    found = memory.told(stagelog.findings(record, read))
     assert {item[:2] for item in found} <= {("stage.log", LOG)}
     return [item[2:] for item in found]
 
@@ -108,7 +109,7 @@ def test_only_the_lines_of_a_command_s_own_tell_of_it():
 
 
 def test_a_log_that_is_not_there_has_no_closing_line():
-    found = memory.told(stagelog.findings({"commands": [command()]}, reader({})))
+    found = memory.told(stagelog.findings({"commands": [command()], "versions": {}}, reader({})))
     assert found == [("stage.log", LOG, "mapped", "return code 0", NOTHING)]
 
 
@@ -133,6 +134,57 @@ def test_pytest_counted_in_its_log_what_its_report_holds(code, summary, counted,
     assert said(lines, command(code, junit=JUNIT), report=junit(**counted)) == told
 
 
+LINES = [
+    "tests/test_a.py::test_passed_0 PASSED                            [ 50%]",
+    "tests/test_a.py::test_failed_0 FAILED                            [100%]",
+]
+TOTAL = "===== 1 failed, 1 passed in 0.10s ====="
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (LINES, []),
+        (LINES[::-1], []),
+        ([], []),
+        ([LINES[0], LINES[1].replace("FAILED", "PASSED")], [("failed_0", "failed", "passed")]),
+        (LINES[:1], []),
+        (
+            [*LINES, "tests/test_a.py::test_lost PASSED [100%]"],
+            [("lost", "no such test", "passed")],
+        ),
+        ([*LINES, "=== FAILURES ===", LINES[0].replace("PASSED", "FAILED")], []),
+        (["tests/test_a.py::test_x[a b] XFAIL (why) [ 50%]", "said tests/a::b PASSED"], []),
+    ],
+)
+def test_each_test_ended_in_the_log_as_in_the_report(lines, told):
+    given = [start(), *lines, TOTAL, "# ended: return code 1 at noon"]
+    found = said(given, command(1, junit=JUNIT), report=junit(passed=1, failed=1))
+    assert found == [
+        (f"mapped: tests/test_a.py::test_{name}", expected, did) for name, expected, did in told
+    ]
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("platform linux -- Python 3.11.9, pytest-8.4.1, pluggy-1.6.0 -- /usr/bin/python", []),
+        ("platform linux -- Python 3.11.9, pytest-8.0.0", [("pytest 8.4.1", "pytest 8.0.0")]),
+        ("platform linux -- Python 2.7, pytest-8.4.1", [("Python 3.11.9", "Python 2.7")]),
+        ("it is Python 2.7, pytest-1", []),
+    ],
+)
+def test_pytest_says_in_its_log_which_versions_ran(header, told):
+    record = {
+        "commands": [command(junit=JUNIT)],
+        "versions": {"python": "3.11.9", "pytest": "8.4.1"},
+    }
+    log = "\n".join([start(), header, "===== 1 passed in 0.10s =====", ENDED]).encode()
+    read = reader({LOG: log, JUNIT: junit(passed=1)})
+    found = [item[2:] for item in memory.told(stagelog.findings(record, read))]
+    assert found == [("mapped", *words) for words in told]
+
+
 def test_where_pytest_broke_off_or_left_no_report_nothing_is_counted():
     lines = [start(), SUMMARY, "# ended: return code 2 at noon"]
     assert said(lines, command(2, junit=JUNIT), report=junit(passed=9)) == []
@@ -154,7 +206,8 @@ def stage(name, *reports, **settings):
         for path in reports
     ]
     tests = {"module": MODULE, "faults": FAULTS}
-    settings = {"study": "study.toml", "study_sha256": A, "tests": tests, **settings}
+    none = dict.fromkeys(("base", "base_sha256"))
+    settings = {"study": "study.toml", "study_sha256": A, "tests": tests, **none, **settings}
     git = {"commit": A, "dirty": True}
     record = {"stage": name, "commands": commands, "settings": settings, "gates": []}
     return record | {"git": git, "previous": None}
@@ -265,7 +318,8 @@ def collected(**changes):
 
 
 @pytest.mark.parametrize(
-    ("name", "one", "other"), [("study", "a.toml", "b.toml"), ("study_sha256", A, B)]
+    ("name", "one", "other"),
+    [("study", "a.toml", "b.toml"), ("study_sha256", A, B), ("base", None, "a.npz")],
 )
 def test_a_stage_about_another_study_is_told_with_each_that_is_not(name, one, other):
     before = stage("green", **{name: one}), stage("red", **{name: one})

@@ -26,7 +26,16 @@ def record_of(hub, stage):
     return json.loads(hub.files[records.stage_path(stage)])
 
 
+# What any change of a dry run's manifest breaks, too.
+SUBJECT = "manifest.subject"
+
+
 def checked(hub, stage="real-run", **changes):
+    """Return what the check of a run tells, the gates' digest of a dry run's manifest aside."""
+    return [item for item in all_checked(hub, stage, **changes) if item[0] != SUBJECT]
+
+
+def all_checked(hub, stage, **changes):
     """Return all that the check of a run tells."""
     digests = {entry.path: entry.sha256 for entry in hub.entries() if entry.kind == "file"}
     record = {**record_of(hub, stage), **changes}
@@ -41,6 +50,17 @@ def test_a_sound_run_holds(hub_in_memory, stage):
 @pytest.mark.parametrize("made", [{"own_plan": True}, {"codes": (0, 3)}])
 def test_a_run_that_planned_for_itself_and_one_that_failed_hold(made):
     assert checked(memory.sound(**made)) == []
+
+
+@pytest.mark.parametrize(
+    ("stage", "path"), [("dry-run", DRY), ("real-run", OWN)], ids=["a dry run", "its plan"]
+)
+def test_the_gate_of_a_dry_run_is_of_the_manifest_that_lies_there(stage, path):
+    hub = memory.sound(own_plan=path == OWN)
+    hub.edit(path, lambda document: document["gates"][1].update(subject_sha256="0" * 64))
+    (found,) = all_checked(hub, stage)
+    assert found[:3] == (SUBJECT, path, "/gates (manifest)/subject_sha256")
+    assert found[4] == "0" * 64
 
 
 # Documents
