@@ -13,6 +13,7 @@ from harness import collection, drift, layout, records
 from harness.model import Finding
 from harness.records import Read
 from harness.rules import finding
+from harness.wording import said
 
 PAIR = {"red": "green", "green": "red"}
 # The commands of RED and GREEN that collect the same tests.
@@ -48,13 +49,13 @@ def _collected(record: Record, earlier: Record, read: Read) -> Iterator[Finding]
         if ours is None or theirs is None:
             continue
         for test in sorted(ours ^ theirs):
-            said = [COLLECTED if test in tests else NOT_COLLECTED for tests in (theirs, ours)]
+            words = [COLLECTED if test in tests else NOT_COLLECTED for tests in (theirs, ours)]
             yield finding(
                 "stage.pair",
                 where=records.stage_path(record["stage"]),
                 pointer=test,
-                expected=f"{said[0]} in {earlier['stage']}",
-                found=said[1],
+                expected=f"{words[0]} in {earlier['stage']}",
+                found=words[1],
             )
 
 
@@ -88,12 +89,12 @@ def before(record: Record, read: Read) -> Iterator[tuple[str, Record]]:
 
 def _study(record: Record, earlier: Record, path: str) -> Iterator[Finding]:
     for name in STUDY:
-        said, other = record["settings"][name], earlier["settings"][name]
-        if said != other:
+        ours, theirs = record["settings"][name], earlier["settings"][name]
+        if ours != theirs:
             yield finding(
                 "stage.study",
                 where=records.stage_path(record["stage"]),
                 pointer=f"/settings/{name}",
-                expected=f"{other} as in {path}",
-                found=said,
+                expected=f"{said(theirs)} as in {path}",
+                found=said(ours),
             )

@@ -186,6 +186,9 @@ def leave(options: argparse.Namespace) -> None:
         for parent in parents:
             place = place[parent]
         place[last] = json.loads(value)
+    if document["device"] and document["device"]["used"] == "cuda":
+        # That is pty-chi's default.
+        document["options_changed"].pop("reconstructor_options.default_device", None)
     if "result" in options.leave:
         (options.output_dir / "result.json").write_text(json.dumps(document))
 

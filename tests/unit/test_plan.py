@@ -198,7 +198,7 @@ def test_another_plan_in_the_dry_run_is_found_though_every_digest_was_mended(
         cite_anew(hub_to_attack, DRY)
     mend(hub_to_attack, "dry-run")
     # The command that stands in the dry run's manifest still asks for what it did ask.
-    told = {("hub.argv", DRY), ("hub.asked", DRY)}
+    told = {("hub.argv", DRY), ("hub.asked", DRY), ("manifest.subject", DRY)}
     assert verified(hub_to_attack) == {("hub.verdict", "real_run/stage.json"), *told}
 
 
@@ -208,7 +208,8 @@ def test_another_plan_of_its_own_is_found_though_every_digest_was_mended(own_pla
     if cited_anew:
         cite_anew(own_plan, OWN)
     mend(own_plan, "real-run")
-    assert verified(own_plan) == {("hub.verdict", "real_run/stage.json"), ("hub.asked", OWN)}
+    told = {("hub.asked", OWN), ("manifest.subject", OWN)}
+    assert verified(own_plan) == {("hub.verdict", "real_run/stage.json"), *told}
 
 
 def test_a_run_that_passes_for_a_plan_and_a_file_beside_a_plan_are_found(own_plan):

@@ -103,6 +103,8 @@ def test_all_jobs_that_succeeded_are_run_again_and_are_identical(reproduce, comp
     assert [array["name"] for array in record["jobs"][0]["arrays"]] == [
         "loss_per_epoch",
         "object",
+        "positions_x_px",
+        "positions_y_px",
         "truth_nrmse_per_epoch",
     ]
     assert findings(made) == ()

@@ -319,7 +319,7 @@ def collected(**changes):
 
 @pytest.mark.parametrize(
     ("name", "one", "other"),
-    [("study", "a.toml", "b.toml"), ("study_sha256", A, B), ("base", None, "a.npz")],
+    [("study", "a.toml", "b.toml"), ("study_sha256", A, B), ("base", "b.npz", "a.npz")],
 )
 def test_a_stage_about_another_study_is_told_with_each_that_is_not(name, one, other):
     before = stage("green", **{name: one}), stage("red", **{name: one})
