@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness import recipe_source
+from harness import audit, layout, recipe_source, seal
 from tests.memory import hub as memory
 from tests.memory import runs
 
@@ -35,6 +35,15 @@ def test_an_option_that_the_file_does_not_give_is_told(path):
     assert found[2] == f"{PLACE}/options/object_options.step_size"
     assert found[4] == "5.0"
     assert told(("version", 99), path=path)[0][2] == f"{PLACE}/version"
+
+
+def test_verify_tells_it(hub_in_memory):
+    hub_in_memory.edit(
+        runs.MANIFEST, lambda document: document["settings"]["recipe"].update(version=99)
+    )
+    hub_in_memory.files[layout.SEAL] = seal.render(hub_in_memory.entries())
+    found = audit.examine(hub_in_memory.entries(), hub_in_memory.read).findings
+    assert ("hub.recipe-source", runs.MANIFEST) in [(item.rule, item.where) for item in found]
 
 
 def test_what_is_replaced_is_not_the_file_s_and_must_be_named():
