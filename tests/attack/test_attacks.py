@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness import anchor, cli, layout, tables
+from harness import hub as disk
 from harness.resources import REPOSITORY
-from tests.attack import attacks, hubs, table
+from tests.attack import attacks, hubs, signatures, table, test_lying_children
 
 # One in so many: a share of the cases in each run, the same each time.
 FILES_ONE_IN, VALUES_ONE_IN = 9, 23
@@ -88,6 +89,20 @@ def test_the_threat_model_has_every_attack_and_nothing_got_past(outcomes):
     assert {f"{each.kind}; {each.attacker}" for each in outcomes} <= {row[0] for row in rows}
     for attack, tried, _alone, found, named, _rules in rows:
         assert tried == found == named, attack
+
+
+def test_the_tables_are_of_the_hub_in_the_repository_of_signatures_and_of_children_too():
+    where = "docs/threat-model.md"
+    text = (REPOSITORY / where).read_text(encoding="utf-8")
+    assert f"Head of the hub: sha256 `{disk.head(table.example())}`." in text
+    signed = {kind for kind, _, _ in signatures.on_signatures(hubs.load(table.example()))}
+    lies = {f"a child {lie}" for lie in test_lying_children.LIES}
+    for block, kinds in ((table.SIGNATURES, signed), (table.CHILDREN, lies)):
+        lines, damage = tables.read(text, block, where=where)
+        assert damage == ()
+        rows = [tables.cells(line.text) for line in lines]
+        assert {row[0] for row in rows} == kinds
+        assert all(len({*row[1:-1]}) == 1 for row in rows)
 
 
 def test_the_table_is_written_between_its_markers():
