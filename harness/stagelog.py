@@ -100,8 +100,8 @@ def _versions(
     head = next((match for line in lines if (match := _HEAD.match(line))), None)
     if head is None:
         return
-    for name, did in zip(("Python", "pytest"), map(bytes.decode, head.groups()), strict=True):
-        known = versions.get(name.lower())
+    for name, said in (("Python", head[1]), ("pytest", head[2])):
+        known, did = versions.get(name.lower()), said.decode()
         if did != known:
             yield _told(command, f"{name} {known}", f"{name} {did}")
 

@@ -150,6 +150,11 @@ TOTAL = "===== 1 failed, 1 passed in 0.10s ====="
         ([LINES[0], LINES[1].replace("FAILED", "PASSED")], [("failed_0", "failed", "passed")]),
         (LINES[:1], []),
         (
+            ["said", *LINES[:1], LINES[1].replace("FAILED", "PASSED")],
+            [("failed_0", "failed", "passed")],
+        ),
+        (["tests/test_a.py::test_\xff PASSED [ 50%]"], [("\ufffd", "no such test", "passed")]),
+        (
             [*LINES, "tests/test_a.py::test_lost PASSED [100%]"],
             [("lost", "no such test", "passed")],
         ),
@@ -376,7 +381,7 @@ def collected_by(name, **tests):
 @pytest.mark.parametrize("turned", [False, True])
 def test_red_and_green_have_collected_the_same_tests(turned):
     one, two, more = ("tests/a.py::test_one", "tests/a.py::test_two", "tests/a.py::test_more")
-    red = {"collect-mapped": [one], "collect-suite": [two, one]}
+    red = {"a fault": [more], "collect-mapped": [one], "collect-suite": [two, one]}
     code = {name: dict.fromkeys(("tests/a.py", MODULE, FAULTS), A) for name in ("red", "green")}
 
     def found(**green):
@@ -397,6 +402,9 @@ def test_red_and_green_have_collected_the_same_tests(turned):
     ]
     # A command that left no report is told elsewhere.
     assert found(suite=[one, two]) == []
+    assert found(suite=[one]) == [
+        ("stage.pair", where, two, f"{told[1][1][turned]} in {earlier}", told[1][1][not turned])
+    ]
 
 
 @pytest.mark.parametrize(("other", "told"), [(A, False), (B, True), (None, False)])

@@ -63,6 +63,13 @@ def test_the_gate_of_a_dry_run_is_of_the_manifest_that_lies_there(stage, path):
     assert found[4] == "0" * 64
 
 
+@pytest.mark.parametrize(("stage", "path"), [("dry-run", DRY), ("real-run", REAL)])
+def test_the_gates_of_a_manifest_count_what_was_hashed(hub_in_memory, stage, path):
+    hub_in_memory.edit(path, lambda document: document["gates"][0].update(checked=99))
+    found = [item[:3] for item in checked(hub_in_memory, stage)]
+    assert ("stage.gate-count", path, "/gates/0/checked") in found
+
+
 # Documents
 
 
