@@ -152,7 +152,8 @@ RULES: dict[str, Rule] = {
         "run both again in a new hub",
     ),
     "stage.inputs": Rule(
-        "the stages of a hub rest on the same inputs", "run the stages in a new hub"
+        "stages over inputs of one preset and base rest on the same files",
+        "run the stages in a new hub",
     ),
     "stage.study": Rule(
         "every stage of a hub is about one study",

@@ -211,7 +211,7 @@ def stage(name, *reports, **settings):
         for path in reports
     ]
     tests = {"module": MODULE, "faults": FAULTS}
-    none = dict.fromkeys(("base", "base_sha256"))
+    none = {"preset": "smoke", "base_sha256": None}
     settings = {"study": "study.toml", "study_sha256": A, "tests": tests, **none, **settings}
     git = {"commit": A, "dirty": True}
     record = {"stage": name, "commands": commands, "settings": settings, "gates": []}
@@ -324,7 +324,7 @@ def collected(**changes):
 
 @pytest.mark.parametrize(
     ("name", "one", "other"),
-    [("study", "a.toml", "b.toml"), ("study_sha256", A, B), ("base", "b.npz", "a.npz")],
+    [("study", "a.toml", "b.toml"), ("study_sha256", A, B)],
 )
 def test_a_stage_about_another_study_is_told_with_each_that_is_not(name, one, other):
     before = stage("green", **{name: one}), stage("red", **{name: one})
@@ -414,6 +414,9 @@ def test_stages_of_one_hub_rest_on_the_same_inputs(other, told):
     words = f"sha256 {A} in red", f"sha256 {B}"
     found = [("stage.inputs", "a.npz", "", *words)]
     assert chained(*given, code={"red": {}, "dry-run": {}}, inputs=inputs) == found * told
+    for name, value in (("preset", "default"), ("base_sha256", B)):
+        others = stage("red"), stage("collect"), stage("dry-run", **{name: value})
+        assert chained(*others, code={"red": {}, "dry-run": {}}, inputs=inputs) == []
 
 
 def test_stages_that_are_no_pair_may_differ_in_test_files():
