@@ -83,8 +83,9 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A job that succeeded: its plan, its result, its attestation, its place in the hub."""
+    """A job that succeeded: its run's folder, its plan, its result, its attestation."""
 
+    run_folder: str
     planned: Mapping[str, Any]
     result: Mapping[str, Any]
     attestation: Mapping[str, Any]
@@ -95,10 +96,6 @@ class _Job:
     @property
     def folder(self) -> str:
         return self.planned["output_dir"]
-
-    @property
-    def run_folder(self) -> str:
-        return self.folder.removesuffix(f"/{layout.job_directory(key_of(self.planned))}")
 
     @property
     def opr_modes(self) -> int:
@@ -183,7 +180,8 @@ def _jobs(read: records.Read) -> Iterator[_Job]:
             if job["status"] == manifest.SUCCEEDED and attestation is not None:
                 settings, phase = run.manifest["settings"], phases.get(job["view"], "")
                 result = results[manifest.key_of(job)]
-                yield _Job(job, result, attestation, settings, study["sha256"], phase)
+                facts = (job, result, attestation, settings, study["sha256"], phase)
+                yield _Job(layout.RUN_FOLDERS[name], *facts)
 
 
 def _left(entries: Sequence[Entry], read: records.Read, folder: str) -> Left:

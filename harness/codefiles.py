@@ -1,13 +1,13 @@
-"""Which files of the tree decide what a stage does, and which variables say what Python runs. Pure.
+"""Which files of the tree decide what a stage does. Pure.
 
 Source: docs/adr/0010-drift-and-heads.md
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from harness import guide, layout
+from harness import guide
 
 # Every file below these counts.
 FOLDERS = ("harness", "recipes", "schemas", "tests", "requirements")
@@ -17,22 +17,6 @@ IMPORTED = (".py", ".pyc", ".so", ".pyd")
 READ_AT_THE_ROOT = (*IMPORTED, ".ini", ".cfg", ".toml", ".pth")
 NO_CODE = ("build", "dist", "docs", "plans", "tmp")
 CACHE = "__pycache__"
-# What the harness sets for every child; one thread, so that its bytes repeat (ADR 18).
-SET = {
-    "AUTHORITATIVE_CMDS_DOC": layout.AUTHORITATIVE_COMMANDS,
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",
-}
-# A user's settings are no part of a stage: those of pytest go, and those of Python but these.
-DROPPED = ("PYTEST_", "PYTHON")
-KEPT = (
-    *("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED", "PYTHONIOENCODING"),
-    *("PYTHONUNBUFFERED", "PYTHONUTF8", "PYTHONWARNINGS"),
-)
-# Of these, what says where Python looks for code stands in a record.
-SHOWN = ("PYTHONPATH",)
 
 
 def may_hold(folder: str) -> bool:
@@ -55,12 +39,3 @@ def is_code(path: str) -> bool:
 def parts(paths: Iterable[str]) -> tuple[str, ...]:
     """Return the folders and files at the root that hold these code files, the guide's aside."""
     return tuple(sorted({path.partition("/")[0] for path in paths if path != guide.GUIDE}))
-
-
-def inherited(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that a child may inherit."""
-    return {
-        name: value
-        for name, value in environ.items()
-        if name in KEPT or not name.startswith(DROPPED)
-    }

@@ -36,16 +36,19 @@ def check(root: Path, repository: Path) -> Iterator[Finding]:
             yield from drift.at_commit(rests_on, known, commit)
 
 
-@lru_cache(maxsize=8)
 def code_at(repository: Path, commit: str) -> Mapping[str, str] | None:
     """Return path and sha256 of every code file of a commit; None where git has no such commit.
 
     The same files as `provenance.code_files` gives of a work tree.
     """
     known = worktree.commit_of(repository, commit)
-    if known is None:
-        return None
-    blobs = worktree.blobs(repository, known)
+    return None if known is None else _code(repository, known)
+
+
+# The stages of a hub are mostly of one commit.
+@lru_cache(maxsize=8)
+def _code(repository: Path, commit: str) -> Mapping[str, str]:
+    blobs = worktree.blobs(repository, commit)
     paths = [path for path in blobs if codefiles.is_code(path)]
     contents = worktree.contents(repository, [blobs[path] for path in paths])
     digests = map(canonical.sha256, contents)

@@ -47,17 +47,22 @@ def sha256_or_none(path: Path) -> str | None:
         return None
 
 
-def below(folder: Path) -> list[Path]:
-    """Return every file below a folder; links are followed, and a ring of them once."""
+def below(folder: Path, above: frozenset[str] = frozenset()) -> list[Path]:
+    """Return every file below a folder, by each name that it has there; links are followed.
+
+    above: where the folders lie that lead to this one; a ring of links ends there.
+    """
+    real = os.path.realpath(folder)
+    if real in above:
+        return []
+    try:
+        inside = sorted(folder.iterdir())
+    except OSError:
+        # Nobody imports from what cannot be looked into.
+        return []
     found: list[Path] = []
-    seen: set[str] = set()
-    for here, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(here)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        found += [Path(here, name) for name in names]
+    for path in inside:
+        found += below(path, above | {real}) if path.is_dir() else [path]
     return found
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from harness import (
-    codefiles,
     collection,
     documented,
     drift,
@@ -27,6 +26,7 @@ from harness import (
     rules,
     stagelog,
     testindex,
+    variables,
 )
 from harness.errors import (
     EXIT_FAILED,
@@ -184,7 +184,7 @@ def _words(record: Record) -> Iterable[Finding]:
     }
     for command in record["commands"]:
         there = command["environment_set"]
-        for name, value in codefiles.SET.items():
+        for name, value in variables.SET.items():
             if there.get(name) != value:
                 yield _command(command, f"{name}={value}", f"{name}={there.get(name)}")
     names = [command["name"] for command in record["commands"]]

@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from harness import codefiles, files, model
+from harness import codefiles, files, model, variables
 from harness.errors import InputInvalid
 from harness.resources import REPOSITORY
 
@@ -55,7 +55,7 @@ def iso_now() -> str:
 
 def environment_set() -> dict[str, str]:
     """Return the variables that the harness sets for every child, and nothing else."""
-    return dict(codefiles.SET)
+    return dict(variables.SET)
 
 
 def shown_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -63,7 +63,7 @@ def shown_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
     One that is inherited and says where Python looks for code stands there, too.
     """
-    found = {name: os.environ[name] for name in codefiles.SHOWN if name in os.environ}
+    found = {name: os.environ[name] for name in variables.SHOWN if name in os.environ}
     return {**_shown(found), **environment_set(), **_shown(extra or {})}
 
 
@@ -125,25 +125,30 @@ def code_files(repository: Path = REPOSITORY) -> dict[str, str | None]:
     Links are followed; an environment beside the code is not the code's.  None stands for a file
     that went, or cannot be read.
     """
+    return {
+        path.relative_to(repository).as_posix(): files.sha256_or_none(path)
+        for path in _code_paths(repository)
+    }
+
+
+def drop_bytecode(repository: Path) -> None:
+    """Remove what Python compiled of the code: only time and size tell it from that of others."""
+    for folder in {path.parent for path in _code_paths(repository)}:
+        shutil.rmtree(folder / codefiles.CACHE, ignore_errors=True)
+
+
+def _code_paths(repository: Path) -> list[Path]:
     paths = [repository / name for name in codefiles.FILES]
     for entry in repository.iterdir():
         if entry.is_file():
             paths.append(entry)
         elif codefiles.may_hold(entry.name) and not (entry / "pyvenv.cfg").is_file():
             paths += files.below(entry)
-    names = {path: path.relative_to(repository).as_posix() for path in paths if path.is_file()}
-    return {
-        name: files.sha256_or_none(path)
-        for path, name in sorted(names.items())
-        if codefiles.is_code(name)
-    }
-
-
-def drop_bytecode(repository: Path) -> None:
-    """Remove what Python compiled of the code: only time and size tell it from that of others."""
-    for folder in codefiles.FOLDERS:
-        for cache in sorted((repository / folder).rglob(codefiles.CACHE)):
-            shutil.rmtree(cache, ignore_errors=True)
+    return sorted(
+        path
+        for path in {*paths}
+        if path.is_file() and codefiles.is_code(path.relative_to(repository).as_posix())
+    )
 
 
 def portable(path: str | Path, base: Path = REPOSITORY) -> str:
@@ -203,7 +208,7 @@ def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     Where the signing key lies is no child's business, and no setting of pytest or Python that its
     user has changes what runs.
     """
-    kept = codefiles.inherited(os.environ)
+    kept = variables.inherited(os.environ)
     kept.pop(SIGNING_KEY, None)
     return {**kept, **environment_set(), **(extra or {})}
 

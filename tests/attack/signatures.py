@@ -56,7 +56,7 @@ def on_signatures(hub: Hub) -> Iterator[tuple[str, str, Attack]]:
         yield "a payload said to be of another type", place, _change(place, _retype)
         yield "the envelope of another statement", place, _move(envelope.path_of(other), place)
         yield "a statement signed by another key", place, _resign(path)
-        yield "a statement changed under its envelope", place, _append(path)
+        yield "a statement changed under its envelope", place, _shorten(path)
 
 
 def _strip(place: str) -> Attack:
@@ -99,7 +99,7 @@ def _resign(path: str) -> Attack:
     return attack
 
 
-def _append(path: str) -> Attack:
+def _shorten(path: str) -> Attack:
     def attack(hub: Hub) -> None:
         document = json.loads(hub.files[path])
         document["subject"] = document["subject"][:1]

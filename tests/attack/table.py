@@ -9,60 +9,23 @@ the seal, or was not named to her.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
-import json
 import multiprocessing
 import os
 import re
 import sys
-import tempfile
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import audit, files, layout, manifest, prepare, records, studyfile, tables, worktree
+from harness import files, layout, records, tables, worktree
 from harness import hub as disk
 from harness.resources import REPOSITORY
-from tests import small_tree
-from tests.attack import attacks, hubs, signatures, test_lying_children
+from tests.attack import attacks, hubs, other_tables
 from tests.attack.attacks import Case
 from tests.attack.hubs import Hub
+from tests.attack.rows import Outcome, Row, rules
 
-BLOCK, SIGNATURES, CHILDREN = "attacks", "signatures", "children"
+BLOCK = "attacks"
 HEAD = re.compile(r"^Head of the hub: .*$", re.MULTILINE)
-RULES_SHOWN = 4
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What an auditor found of one attack: by the hub alone, and with her copy of the seal."""
-
-    kind: str
-    attacker: str
-    touched: tuple[str, ...]
-    rules: tuple[str, ...]
-    found: bool
-    named: bool
-
-
-@dataclass
-class Row:
-    """The outcomes of one kind of attack by one attacker."""
-
-    tried: int = 0
-    by_itself: int = 0
-    found: int = 0
-    named: int = 0
-    rules: Counter[str] = field(default_factory=Counter)
-
-    def add(self, outcome: Outcome) -> None:
-        self.tried += 1
-        self.by_itself += bool(outcome.rules)
-        self.found += outcome.found
-        self.named += outcome.named
-        self.rules.update(outcome.rules)
 
 
 def outcome(sound: Hub, case: Case, attacker: str) -> Outcome | None:
@@ -102,11 +65,6 @@ def rows(outcomes: Iterable[Outcome | None]) -> dict[tuple[str, str], Row]:
     return found
 
 
-def _rules(row: Row) -> str:
-    common = [f"`{rule}`" for rule, _ in row.rules.most_common(RULES_SHOWN)]
-    return " ".join(common + (["…"] if len(row.rules) > RULES_SHOWN else []))
-
-
 def as_table(found: dict[tuple[str, str], Row], where: str) -> tables.Table:
     """Return the rows as a document's table."""
     lines = []
@@ -118,7 +76,7 @@ def as_table(found: dict[tuple[str, str], Row], where: str) -> tables.Table:
                 str(row.by_itself),
                 str(row.found),
                 str(row.named),
-                _rules(row) or "none: the head alone tells",
+                rules(row) or "none: the head alone tells",
             )
         )
     return tables.Table(where, BLOCK, tuple(lines))
@@ -147,47 +105,6 @@ def run(sound: Hub, listed: Sequence[Case], processes: int) -> list[Outcome | No
             return pool.map(_do, numbers, chunksize=64)
 
 
-def signature_table(sound: Hub, where: str) -> tuple[tables.Table, bool]:
-    """Return what `verify --public-key` tells of attacks on signatures; whether it told all."""
-    signed = signatures.signed(sound)
-    assert signatures.findings(signed) == ()
-    found: dict[str, Row] = {}
-    for kind, place, attack in signatures.on_signatures(signed):
-        told = signatures.findings(signatures.strike(signed, attack))
-        rules = tuple(sorted({item.rule for item in told}))
-        touched = (place, place.replace(".dsse.", ".intoto."))
-        named = bool({item.where for item in told} & {*touched})
-        one = Outcome(kind, hubs.MENDS, touched, rules, bool(told), named)
-        found.setdefault(kind, Row()).add(one)
-    lines = [
-        tables.row(kind, *map(str, (row.tried, row.found, row.named)), _rules(row))
-        for kind, row in found.items()
-    ]
-    all_told = all(row.tried == row.named for row in found.values())
-    return tables.Table(where, SIGNATURES, tuple(lines)), all_told
-
-
-def child_table(where: str) -> tuple[tables.Table, bool]:
-    """Return what becomes of jobs whose child lies; whether each failed, in a hub that is sound."""
-    lines, all_told = [], True
-    with tempfile.TemporaryDirectory() as folder:
-        inputs = Path(folder) / "inputs"
-        prepare.prepare_inputs(studyfile.load(), "smoke", inputs, say=len)
-        tree = small_tree.make(Path(folder) / "tree", inputs)
-        for lie, (words, _rule) in test_lying_children.LIES.items():
-            hub = small_tree.new_hub(tree)
-            with contextlib.redirect_stdout(io.StringIO()):
-                small_tree.run_stage(tree, hub, "real-run", child=words)
-            document = json.loads((hub / "real_run" / layout.MANIFEST).read_bytes())
-            results = document["execution_results"]
-            failed = sum(each["status"] == manifest.FAILED for each in results)
-            rules = Counter(item["rule"] for each in results for item in each["findings"])
-            row = Row(rules=rules)
-            lines.append(tables.row(f"a child {lie}", str(len(results)), str(failed), _rules(row)))
-            all_told &= failed == len(results) and audit.audit(hub).findings == ()
-    return tables.Table(where, CHILDREN, tuple(lines)), all_told
-
-
 def example() -> Path:
     """Return the newest hub that git knows."""
     listed = worktree.ask(REPOSITORY, "ls-files", "plans/active") or b""
@@ -212,8 +129,8 @@ def main() -> int:
     listed = cases(sound, alike_once=not options.all, one_in=options.one_in)
     outcomes = run(sound, listed, os.cpu_count() or 1)
     table = as_table(rows(outcomes), str(options.write))
-    signed, signatures_told = signature_table(sound, str(options.write))
-    children, children_told = child_table(str(options.write))
+    signed, signatures_told = other_tables.of_signatures(sound, str(options.write))
+    children, children_told = other_tables.of_children(str(options.write))
     for each in (table, signed, children):
         print("\n".join(each.rows))
     if options.write:

@@ -7,7 +7,7 @@ import pytest
 from harness import anchor, cli, layout, tables
 from harness import hub as disk
 from harness.resources import REPOSITORY
-from tests.attack import attacks, hubs, signatures, table, test_lying_children
+from tests.attack import attacks, hubs, other_tables, rows, signatures, table, test_lying_children
 
 # One in so many: a share of the cases in each run, the same each time.
 FILES_ONE_IN, VALUES_ONE_IN = 9, 23
@@ -85,9 +85,9 @@ def test_the_threat_model_has_every_attack_and_nothing_got_past(outcomes):
     text = (REPOSITORY / where).read_text(encoding="utf-8")
     lines, damage = tables.read(text, table.BLOCK, where=where)
     assert damage == ()
-    rows = [tables.cells(line.text) for line in lines]
-    assert {f"{each.kind}; {each.attacker}" for each in outcomes} <= {row[0] for row in rows}
-    for attack, tried, _alone, found, named, _rules in rows:
+    listed = [tables.cells(line.text) for line in lines]
+    assert {f"{each.kind}; {each.attacker}" for each in outcomes} <= {row[0] for row in listed}
+    for attack, tried, _alone, found, named, _rules in listed:
         assert tried == found == named, attack
 
 
@@ -97,16 +97,16 @@ def test_the_tables_are_of_the_hub_in_the_repository_of_signatures_and_of_childr
     assert f"Head of the hub: sha256 `{disk.head(table.example())}`." in text
     signed = {kind for kind, _, _ in signatures.on_signatures(hubs.load(table.example()))}
     lies = {f"a child {lie}" for lie in test_lying_children.LIES}
-    for block, kinds in ((table.SIGNATURES, signed), (table.CHILDREN, lies)):
+    for block, kinds in ((other_tables.SIGNATURES, signed), (other_tables.CHILDREN, lies)):
         lines, damage = tables.read(text, block, where=where)
         assert damage == ()
-        rows = [tables.cells(line.text) for line in lines]
-        assert {row[0] for row in rows} == kinds
-        assert all(len({*row[1:-1]}) == 1 for row in rows)
+        listed = [tables.cells(line.text) for line in lines]
+        assert {row[0] for row in listed} == kinds
+        assert all(len({*row[1:-1]}) == 1 for row in listed)
 
 
 def test_the_table_is_written_between_its_markers():
-    some = table.Outcome("removed", hubs.PLAIN, ("a",), ("seal.lost",), found=True, named=True)
+    some = rows.Outcome("removed", hubs.PLAIN, ("a",), ("seal.lost",), found=True, named=True)
     made = table.as_table(table.rows([some, None, some]), "t.md")
     assert made.rows == ("| removed; changes files | 2 | 2 | 2 | 2 | `seal.lost` |",)
 

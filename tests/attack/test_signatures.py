@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from harness import envelope, signing
@@ -31,16 +33,10 @@ def test_every_attack_on_every_signature_is_told_and_its_file_named(signed):
 
 
 def test_a_statement_with_a_second_signature_is_still_the_owner_s(signed):
-    place = envelope.path_of(envelope.statement_paths(signed.read)[0])
+    path = envelope.statement_paths(signed.read)[0]
+    place = envelope.path_of(path)
     _, forger = signatures.keys()
     struck = signed.copy()
-    own, other = (
-        signatures.json.loads(each)
-        for each in (
-            struck.files[place],
-            signing.sign(struck.files[envelope.statement_paths(signed.read)[0]], forger),
-        )
-    )
-    own["signatures"] += other["signatures"]
-    struck.files[place] = signatures.canonical.to_bytes(own)
+    foreign = json.loads(signing.sign(struck.files[path], forger))
+    struck.edit(place, lambda each: each["signatures"].extend(foreign["signatures"]))
     assert signing.check(struck.read, signatures.keys()[0].public_key) == ()

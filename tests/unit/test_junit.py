@@ -356,3 +356,36 @@ def test_no_damage_to_a_good_report_makes_it_raise(patch, start, width):
     xml = suite(CASE[:-2] + b'><failure message="assert 0">E   assert 0\n\nt.py:1: '
                 b"AssertionError</failure></testcase>", failures=1)  # fmt: skip
     junit.parse(xml[:start] + patch + xml[start + width :], where="x")
+
+
+# What pytest does not write.
+
+ONE_CASE = '<testcase classname="tests.test_a" name="test_a" time="0">{}</testcase>'
+ONE_SUITE = '<testsuite tests="1" failures="0" errors="0" skipped="0">{}</testsuite>'
+
+
+def elements_told(*inside):
+    """Return what is said of a report with these elements in its one suite."""
+    suite = ONE_SUITE.format("".join(inside))
+    found = junit.parse(f"<testsuites>{suite}</testsuites>".encode()).findings
+    return [(item.rule, item.found) for item in found]
+
+
+@pytest.mark.parametrize(
+    ("inside", "strange"),
+    [
+        (
+            (ONE_CASE.format(""), ONE_SUITE.format(ONE_CASE.format(""))),
+            "<testsuite> in <testsuite>",
+        ),
+        ((ONE_CASE.format("<rerunFailure/>"),), "<rerunFailure> in <testcase>"),
+        ((ONE_CASE.format("<system-out><failure/></system-out>"),), "<failure> in <system-out>"),
+    ],
+)
+def test_what_pytest_writes_nowhere_is_not_passed_over(inside, strange):
+    assert elements_told(*inside) == [("junit.readable", strange)]
+
+
+@pytest.mark.parametrize("inside", ["<properties><property/></properties>", "<system-err/>"])
+def test_what_pytest_may_add_to_a_test_is_no_fault(inside):
+    assert elements_told(ONE_CASE.format(inside)) == []

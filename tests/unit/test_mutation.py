@@ -384,13 +384,18 @@ def tool(tree, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("does", "code"), [("kill all", 0), ("leave one", 1)])
-def test_a_run_leaves_a_sealed_hub_with_every_mutant(tool, design, monkeypatch, does, code):
+def test_a_run_leaves_a_sealed_hub_with_every_mutant(
+    tool, design, monkeypatch, tmp_path, does, code
+):
     monkeypatch.setenv("TOOL_DOES", does)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
     said = []
     assert mutants.run(design, said.append, tool) == code
     (root,) = tool.glob("plans/active/*/reports/*/mutation")
     document = json.loads((root / PATH).read_bytes())
     assert rules(root) == set()
+    told_ci = (tmp_path / "summary.md").read_text()
+    assert told_ci.endswith(f"after mutation: head sha256 `{hub.head(root)}`\n")
     assert document["tool"] == {"name": "mutmut", "version": "9.0"}
     assert (root / layout.MUTATION / layout.MUTATION_LOG).read_bytes() == b"2/2\n"
     told_of = {item["pointer"]: item["found"] for item in document["findings"]}

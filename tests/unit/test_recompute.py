@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import struct
 import zlib
@@ -284,6 +285,10 @@ def account(done, claim):
 def test_an_input_that_is_not_where_inputs_lie_is_said_to_be_absent_there(
     complete_hub, inputs_at_hand, tmp_path
 ):
+    # One is no file, and would be waited for without end.
+    pipe = tmp_path / "phase_d" / layout.phase_d_input(1000, "dense", "train")
+    pipe.parent.mkdir(parents=True)
+    os.mkfifo(pipe)
     done = audit.audit(complete_hub, audit.Inputs(tmp_path, inputs_at_hand.design))
     assert account(done, "dose") == {recompute.NOT_SEEN: audit.NOT_THERE}
     assert account(done, "input") == {recompute.COMPARED: audit.NOT_THERE}

@@ -88,8 +88,11 @@ def verdicts(made):
     return {str(key_of(job)): job["verdict"] for job in record_of(made)["jobs"]}
 
 
-def test_all_jobs_that_succeeded_are_run_again_and_are_identical(reproduce, complete_hub):
+def test_all_jobs_that_succeeded_are_run_again_and_are_identical(
+    reproduce, complete_hub, tmp_path, monkeypatch
+):
     before = small_tree.digests(complete_hub)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
 
     code, made, said = reproduce(complete_hub)
 
@@ -112,6 +115,8 @@ def test_all_jobs_that_succeeded_are_run_again_and_are_identical(reproduce, comp
     assert small_tree.digests(complete_hub) == before, "the original is only read"
     assert f"{JOB}: identical" in said
     assert f"head sha256 {hub.head(made)}" in said
+    told_ci = (tmp_path / "summary.md").read_text()
+    assert told_ci.endswith(f"after reproduce: head sha256 `{hub.head(made)}`\n")
     assert str(complete_hub.parent) not in (made / RECORD).read_text()
 
 
@@ -328,6 +333,16 @@ def test_a_hub_cannot_make_a_reproduction_write_elsewhere(
     assert f"[{rule}]" in said
     after = {path for path in tree.parent.rglob("*") if "__pycache__" not in path.parts}
     assert after == before
+
+
+def test_inputs_of_a_user_whom_this_machine_lacks_are_gone(reproduce, hub_to_attack):
+    roots = {name: f"~no-such-user/{name}" for name in ("phase_c", "phase_d")}
+    edit(hub_to_attack, MANIFEST, lambda document: document.update(input_roots=roots))
+    hub.seal_hub(hub_to_attack)
+    code, made, said = reproduce(hub_to_attack)
+    assert (code, made) == (3, None)
+    assert "[reproduce.input]" in said
+    assert "~no-such-user/phase_c" in said
 
 
 def test_inputs_under_the_home_folder_are_found(reproduce, hub_to_attack, tree, monkeypatch):

@@ -34,6 +34,19 @@ def test_bytecode_of_earlier_code_is_not_what_green_runs(tree, new_hub):
     assert small_tree.run_stage(tree, new_hub, "green") == 1
 
 
+@pytest.mark.parametrize("folder", [".", "more", "tests/study", "harness/stages"])
+def test_bytecode_is_removed_beside_all_code_and_nowhere_else(tree, folder):
+    (tree / folder).mkdir(exist_ok=True)
+    (tree / folder / "conftest.py").write_text("")
+    caches = {name: tree / name / "__pycache__" for name in (folder, "env/lib", "tmp/other")}
+    for cache in caches.values():
+        cache.mkdir(parents=True, exist_ok=True)
+        (cache / "conftest.cpython-311.pyc").write_bytes(b"")
+    (tree / "env" / "pyvenv.cfg").write_text("")
+    provenance.drop_bytecode(tree)
+    assert [name for name, cache in caches.items() if cache.exists()] == ["env/lib", "tmp/other"]
+
+
 @pytest.mark.parametrize(
     "name", ["PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONOPTIMIZE", "PYTHONINSPECT"]
 )
@@ -109,6 +122,15 @@ def test_a_folder_behind_a_link_is_hashed_and_a_ring_of_them_ends(tree, tmp_path
     (tmp_path / "other" / "ring").symlink_to(tmp_path / "other")
     (tree / "harness" / "linked").symlink_to(tmp_path / "other")
     assert {*provenance.code_files(tree)} - {*before} == {"harness/linked/more.py"}
+
+
+def test_a_folder_of_two_names_is_hashed_under_both(tree):
+    before = provenance.code_files(tree)
+    (tree / "harness" / "alias").symlink_to(tree / "harness" / "stages")
+    added = {*provenance.code_files(tree)} - {*before}
+    stages = {path for path in before if path.startswith("harness/stages/")}
+    assert added == {path.replace("/stages/", "/alias/") for path in stages}
+    assert {*before} <= {*provenance.code_files(tree)}
 
 
 def test_a_conftest_at_the_root_stands_in_a_hub(tree, new_hub):
