@@ -350,6 +350,17 @@ def test_positions_that_were_refined_are_not_the_input_s_and_not_asked_for():
     assert not measured_again.is_refined({"settings": {}})
 
 
+def test_a_verdict_that_its_own_figures_do_not_give_is_told_without_inputs(hub_to_attack):
+    def lie(result):
+        coverage = result["metrics"]["coverage"]
+        coverage["reconstructible"] = not coverage["reconstructible"]
+
+    edit(hub_to_attack, RESULT, lie)
+    mend(hub_to_attack, "real-run")
+    found = {(item.rule, item.where, item.pointer) for item in audit.audit(hub_to_attack).findings}
+    assert ("recompute.metrics", RESULT, "/metrics/coverage/reconstructible") in found
+
+
 def test_positions_in_a_hub_are_held_to_its_inputs(hub_to_attack, inputs_at_hand):
     assert audit.audit(hub_to_attack, inputs_at_hand).findings == ()
     with np.load(hub_to_attack / ARCHIVE) as kept:
