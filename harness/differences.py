@@ -73,7 +73,8 @@ def as_text(record: Record) -> list[str]:
         for item in found:
             a, b = (wording.said(item[side]) for side in ("a", "b"))
             lines.append(f"  {item['what']}: {a} -> {b} ({_shown_places(item['where'])})")
-    return [*lines, _counted(len(record["differences"]))]
+    lines.append(_counted(len(record["differences"])))
+    return [wording.printable(line) for line in lines]
 
 
 def _compare_place(one: Facts | None, other: Facts | None) -> Iterator[tuple[str, str, Any, Any]]:

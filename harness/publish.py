@@ -21,6 +21,7 @@ from harness import (
     signing,
     statement,
     verify,
+    wording,
 )
 from harness.errors import HubDamaged, UsageError
 
@@ -131,7 +132,8 @@ def list_hubs(reports: Path) -> list[str]:
         said = said or "no stage yet"
         if _is_unfinished(marker.parent):
             said += "; unsealed or half written, see what verify says"
-        lines.append(f"{provenance.portable(marker.parent.absolute())}: {said}")
+        name = wording.printable(str(provenance.portable(marker.parent.absolute())))
+        lines.append(f"{name}: {wording.printable(said)}")
     return lines or [f"no hub under {reports}"]
 
 
