@@ -10,6 +10,7 @@ from typing import Any
 from harness import (
     derived,
     envelope,
+    escapes,
     files,
     hub,
     layout,
@@ -21,7 +22,6 @@ from harness import (
     signing,
     statement,
     verify,
-    wording,
 )
 from harness.errors import HubDamaged, UsageError
 
@@ -132,8 +132,8 @@ def list_hubs(reports: Path) -> list[str]:
         said = said or "no stage yet"
         if _is_unfinished(marker.parent):
             said += "; unsealed or half written, see what verify says"
-        name = wording.printable(str(provenance.portable(marker.parent.absolute())))
-        lines.append(f"{name}: {wording.printable(said)}")
+        name = escapes.printable(str(provenance.portable(marker.parent.absolute())))
+        lines.append(f"{name}: {escapes.printable(said)}")
     return lines or [f"no hub under {reports}"]
 
 

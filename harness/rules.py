@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from harness import hub_rules, input_rules, run_rules
+from harness.escapes import printable
 from harness.model import Finding
 from harness.rule import Rule
-from harness.wording import printable
 
 # One rule for each kind of record (schema.<name>), and what has no better place.
 _RECORDS: dict[str, Rule] = {

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from harness import wording
+from harness import escapes
 from harness.errors import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED, HarnessError, UsageError
 from harness.model import Finding
 
@@ -106,7 +106,7 @@ def _print(text: str, stream: TextIO) -> None:
     Words that cannot be written are no reason to stop the work: its records are not yet finished.
     """
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    shown = wording.printable(text, keep="\n\t")
+    shown = escapes.printable(text, keep="\n\t")
     shown = shown.encode(encoding, errors="backslashreplace").decode(encoding)
     try:
         print(shown, file=stream, flush=True)

@@ -13,17 +13,6 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     return f"{count} {noun if count == 1 else plural or noun + 's'}"
 
 
-def printable(text: str, *, keep: str = "") -> str:
-    """Return text with escapes for what a terminal would obey: names and values may be forged.
-
-    keep: characters that stay as they are.
-    """
-    return "".join(
-        each if each.isprintable() or each in keep else each.encode("unicode_escape").decode()
-        for each in text
-    )
-
-
 def said(value: Any) -> str:
     """Return a value of a record in words, as one line of at most 160 characters.
 

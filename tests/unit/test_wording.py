@@ -60,8 +60,3 @@ def test_the_summary_and_the_messages_count_one_as_one(tmp_path, capsys):
 def test_no_rule_is_registered_twice():
     parts = (rules._RECORDS, input_rules.RULES, run_rules.RULES, hub_rules.RULES)
     assert len(rules.RULES) == sum(map(len, parts))
-
-
-def test_what_a_terminal_would_obey_is_escaped_but_for_what_may_stay():
-    assert wording.printable("a\nb\x1b[0mé\udc80") == "a\\nb\\x1b[0mé\\udc80"
-    assert wording.printable("a\nb\r", keep="\n") == "a\nb\\r"
