@@ -14,7 +14,8 @@ FOLDERS = ("harness", "recipes", "schemas", "tests", "requirements")
 FILES = ("Makefile", guide.GUIDE)
 # Beside them, what Python imports from the folder that it starts in, and what pytest reads there.
 IMPORTED = (".py", ".pyc", ".so", ".pyd")
-READ_AT_THE_ROOT = (*IMPORTED, ".ini", ".cfg", ".toml", ".pth")
+CONFIGURES = ("conftest.py", ".ini", ".cfg", ".toml")
+READ_AT_THE_ROOT = (*IMPORTED, *CONFIGURES, ".pth")
 NO_CODE = ("build", "dist", "docs", "plans", "tmp")
 CACHE = "__pycache__"
 

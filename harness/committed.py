@@ -5,11 +5,13 @@ Source: docs/adr/0010-drift-and-heads.md
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from harness import canonical, codefiles, drift, layout, publish, records, worktree
+from harness import drift, layout, provenance, publish, records, worktree
+from harness.errors import UsageError
 from harness.model import Finding
 from harness.rules import finding
 
@@ -36,7 +38,7 @@ def check(root: Path, repository: Path) -> Iterator[Finding]:
             yield from drift.at_commit(rests_on, known, commit)
 
 
-def code_at(repository: Path, commit: str) -> Mapping[str, str] | None:
+def code_at(repository: Path, commit: str) -> Mapping[str, str | None] | None:
     """Return path and sha256 of every code file of a commit; None where git has no such commit.
 
     The same files as `provenance.code_files` gives of a work tree.
@@ -47,9 +49,11 @@ def code_at(repository: Path, commit: str) -> Mapping[str, str] | None:
 
 # The stages of a hub are mostly of one commit.
 @lru_cache(maxsize=8)
-def _code(repository: Path, commit: str) -> Mapping[str, str]:
-    blobs = worktree.blobs(repository, commit)
-    paths = [path for path in blobs if codefiles.is_code(path)]
-    contents = worktree.contents(repository, [blobs[path] for path in paths])
-    digests = map(canonical.sha256, contents)
-    return dict(sorted(zip(paths, digests, strict=True)))
+def _code(repository: Path, commit: str) -> Mapping[str, str | None]:
+    # Checked out, so that links, and what git converts, are as in the tree of the stage.
+    with tempfile.TemporaryDirectory(prefix="commit-") as folder:
+        tree = Path(folder) / "tree"
+        tree.mkdir()
+        if not worktree.check_out(repository, commit, tree, Path(folder) / "index"):
+            raise UsageError(f"git gives no tree of commit {commit}; fetch it whole")
+        return provenance.code_files(tree)

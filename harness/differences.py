@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness import canonical, layout, manifest, records, wording
+from harness import canonical, escapes, layout, manifest, records, wording
 from harness.model import CellKey
 from harness.records import Read
 
@@ -73,7 +73,8 @@ def as_text(record: Record) -> list[str]:
         for item in found:
             a, b = (wording.said(item[side]) for side in ("a", "b"))
             lines.append(f"  {item['what']}: {a} -> {b} ({_shown_places(item['where'])})")
-    return [*lines, _counted(len(record["differences"]))]
+    lines.append(_counted(len(record["differences"])))
+    return [escapes.printable(line) for line in lines]
 
 
 def _compare_place(one: Facts | None, other: Facts | None) -> Iterator[tuple[str, str, Any, Any]]:

@@ -66,6 +66,9 @@ RULES: dict[str, Rule] = {
     ),
     "hub.argv": Rule("a job's command is the one that its settings give", "trust the attestation"),
     "hub.verdict": Rule("a verdict follows from its records", "trust the records, not the verdict"),
+    "hub.child-log": Rule(
+        "what a child's log says of an epoch is what the child attests", "trust the arrays"
+    ),
     "hub.job-log": Rule("a launched job has its logs", "get the hub again"),
     "hub.reproduction": Rule(
         "a reproduction's record says what its jobs left", "get the hub again"

@@ -10,6 +10,7 @@ from typing import Any
 from harness import (
     derived,
     envelope,
+    escapes,
     files,
     hub,
     layout,
@@ -131,7 +132,8 @@ def list_hubs(reports: Path) -> list[str]:
         said = said or "no stage yet"
         if _is_unfinished(marker.parent):
             said += "; unsealed or half written, see what verify says"
-        lines.append(f"{provenance.portable(marker.parent.absolute())}: {said}")
+        name = escapes.printable(str(provenance.portable(marker.parent.absolute())))
+        lines.append(f"{name}: {escapes.printable(said)}")
     return lines or [f"no hub under {reports}"]
 
 

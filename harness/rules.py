@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from harness import hub_rules, input_rules, run_rules
+from harness.escapes import printable
 from harness.model import Finding
 from harness.rule import Rule
 
@@ -97,14 +98,7 @@ def fact(found: Finding) -> str:
     """Return one finding as text, without what to do."""
     place = f"{found.where}: {found.pointer}" if found.pointer else found.where
     said = f"expected {found.expected}, found {found.found}."
-    return _printable(f"{found.severity} [{found.rule}] {place}: {said}")
-
-
-def _printable(text: str) -> str:
-    """Return text with escapes for what a terminal would obey: names and values may be forged."""
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
+    return printable(f"{found.severity} [{found.rule}] {place}: {said}")
 
 
 def remedy(found: Finding) -> str:

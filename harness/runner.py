@@ -99,10 +99,11 @@ def side_by_side(tasks: Sequence[Callable[[], Result]], places: int, stop: Stop)
 def terminal(data: bytes, prefix: bytes = b"") -> None:
     """Write bytes to this process's standard output at once, in one piece.
 
-    A terminal that has gone away is no reason to lose evidence: the words are in the log.
+    A terminal that has gone away, or a full disk, is no reason to lose evidence: the words are in
+    the log.
     """
     stream = getattr(sys.stdout, "buffer", None)
-    with suppress(BrokenPipeError):
+    with suppress(OSError):
         if stream is None:
             sys.stdout.write((prefix + data).decode(errors="replace"))
         else:

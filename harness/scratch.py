@@ -81,6 +81,7 @@ def base_tree(
 ) -> Iterator[ScratchTree]:
     """Lay today's tests, what configures and what reports them, over the tree of a commit.
 
+    What configured tests then is gone.
     Raises InputInvalid where git gives no such tree.
     """
     with faulted_tree(repository, (), None, parent=parent, environ=environ) as tree:
@@ -91,6 +92,9 @@ def base_tree(
                     f"git gives no tree of commit {commit}; fetch it, or name another"
                 )
         shutil.rmtree(tree.root / TESTS, ignore_errors=True)
+        for path in tree.root.iterdir():
+            if path.name.endswith(codefiles.CONFIGURES) and not path.is_dir():
+                path.unlink()
         configured = [path.name for path in repository.iterdir() if _configures(path)]
         for pattern in (TESTS, _REPORTER, *configured):
             _copy(repository, pattern, tree.root)

@@ -44,6 +44,16 @@ class Series:
         return {name: values for name, values in named.items() if len(values) or name == LOSSES}
 
 
+def attested(attestation: Mapping[str, Any]) -> Series:
+    """Return the series that an attestation says."""
+    held_out, truth = (attestation["stopping"][name] or {} for name in ("held_out", "truth"))
+    return Series(
+        attestation["loss"]["per_epoch"],
+        held_out.get("deviance_per_epoch", ()),
+        truth.get("nrmse_per_epoch", ()),
+    )
+
+
 def delivered_epoch(rule: str, series: Series, as_good: float) -> int:
     """Return the epoch whose arrays are delivered, counted from 1.
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from harness.errors import EXIT_BUG, EXIT_INTERRUPTED, HarnessError, UsageError
+from harness import escapes
+from harness.errors import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED, HarnessError, UsageError
 from harness.model import Finding
 
 MAX_DIGITS = 18
+
+# Why standard output took no more, in this run of a command.
+_lost: list[OSError] = []
 
 
 def say(text: str) -> None:
@@ -36,8 +40,9 @@ def translate(work: Callable[[], int], *, as_json: bool = False) -> int:
     the work; what follows is not heard, so that the records of an interrupted run are finished.
     """
     before = {number: signal.signal(number, _interrupt) for number in _heeded()}
+    _lost.clear()
     try:
-        return work()
+        return _unless_lost(work())
     except HarnessError as error:
         tell(str(error), error.findings, as_json=as_json)
         return error.exit_code
@@ -83,12 +88,41 @@ def path(text: str) -> Path:
     return Path(text)
 
 
+def _unless_lost(exit_code: int) -> int:
+    """Return the exit code of work, or that of a failure where its words could not be written."""
+    if not _lost:
+        return exit_code
+    why = _lost[0].strerror
+    _print(
+        f"error: standard output took no more ({why}); give it room and run the command again",
+        sys.stderr,
+    )
+    return exit_code or EXIT_FAILED
+
+
 def _print(text: str, stream: TextIO) -> None:
-    """Write a line; the bytes of a file name that the terminal has no letter for are escaped."""
+    """Write a line; what the terminal has no letter for, or would obey, is escaped.
+
+    Words that cannot be written are no reason to stop the work: its records are not yet finished.
+    """
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    shown = text.encode(encoding, errors="backslashreplace").decode(encoding)
-    with suppress(BrokenPipeError):
+    shown = escapes.printable(text, keep="\n\t")
+    shown = shown.encode(encoding, errors="backslashreplace").decode(encoding)
+    try:
         print(shown, file=stream, flush=True)
+    except BrokenPipeError:
+        _silence(stream)
+    except OSError as error:
+        _silence(stream)
+        if stream is sys.stdout:
+            _lost.append(error)
+
+
+def _silence(stream: TextIO) -> None:
+    """Let a stream that takes no more write nowhere: Python tries once more as it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _heeded() -> list[signal.Signals]:

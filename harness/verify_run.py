@@ -13,6 +13,7 @@ from typing import Any
 from harness import (
     asked,
     canonical,
+    childlog,
     crosscheck,
     hashed,
     joblog,
@@ -238,6 +239,8 @@ def _check_job(
         if attestation is not None:
             found += _check_telemetry(result, attestation, path)
             found += _check_when_and_what(result, attestation, path)
+            log = read(job["log_path"]) or b""
+            found += childlog.check(log, attestation, where=job["log_path"])
             found += _check_versions(attestation["versions"], versions, path)
     return found
 
@@ -334,7 +337,7 @@ def _check_telemetry(
 def _check_when_and_what(
     result: Mapping[str, Any], attestation: Mapping[str, Any], path: str
 ) -> Iterator[Finding]:
-    """Yield where an attestation tells of another time or of another number of frames."""
+    """Yield where an attestation tells of other times or of another number of frames."""
     ran = spans.span(result)
     if None in ran or not crosscheck.is_within(spans.span(attestation), ran):
         yield finding(
@@ -343,6 +346,15 @@ def _check_when_and_what(
             pointer="/started_at",
             expected=f"within {wording.said(ran[0])} and {wording.said(ran[1])}",
             found=f"{attestation['started_at']} to {attestation['finished_at']}",
+        )
+    spent_s = crosscheck.seconds_between(*spans.span(attestation))
+    if abs(attestation["wall_s"] - spent_s) > crosscheck.CLOCK_SLACK_S:
+        yield finding(
+            "hub.telemetry",
+            where=path,
+            pointer="/wall_s",
+            expected=f"{spent_s:.3f} s, from start to end",
+            found=f"{attestation['wall_s']} s",
         )
     if result["n_accepted"] not in (None, attestation["input"]["frames"]):
         yield finding(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -59,30 +58,6 @@ def check_out(repository: Path, commit: str, folder: Path, index: Path) -> bool:
     return all(each is not None and each.returncode == 0 for each in done)
 
 
-def blobs(repository: Path, commit: str) -> dict[str, str]:
-    """Return path and blob id of every file of a commit that git has."""
-    listed = ask(repository, "ls-tree", "-r", "-z", "--full-tree", commit) or b""
-    found = {}
-    for entry in listed.decode(errors="surrogateescape").split("\0"):
-        facts, _, path = entry.partition("\t")
-        if " blob " in facts:
-            found[path] = facts.split()[2]
-    return found
-
-
-def contents(repository: Path, blobs: Sequence[str]) -> list[bytes]:
-    """Return the bytes of blobs that git has, in their order."""
-    names = "".join(f"{blob}\n" for blob in blobs).encode()
-    done = _git(repository, ["cat-file", "--batch"], given=names)
-    stream = io.BytesIO(done.stdout if done is not None else b"")
-    found = []
-    for _ in blobs:
-        head = stream.readline().split()
-        found.append(stream.read(int(head[2])))
-        stream.readline()
-    return found
-
-
 def notes(repository: Path, ref: str) -> list[str]:
     """Return the texts of all notes under refs/notes/<ref>; none where there is no such ref."""
     listed = ask(repository, "notes", f"--ref={ref}", "list") or b""
@@ -110,12 +85,10 @@ def _git(
     repository: Path,
     words: Sequence[str],
     environment: Mapping[str, str] | None = None,
-    given: bytes | None = None,
 ) -> subprocess.CompletedProcess[bytes] | None:
     try:
         return subprocess.run(
             ["git", "-C", str(repository), *words],
-            input=given,
             capture_output=True,
             check=False,
             env=None if environment is None else {**os.environ, **environment},

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import stopping
+from harness import childlog, stopping
 from harness.opr import Opr
 
 
@@ -81,8 +81,8 @@ def run(task: Any, num_epochs: int, watch: Watch, of_what: str = "") -> History:
         history.final = state_of(task, epoch)
         history.failure = _failure(history) or _score(history, watch)
         elapsed_s = time.monotonic() - began
-        done = f"{of_what}epoch {epoch}/{num_epochs}"
-        print(f"{done} {_words(history)} elapsed_s {elapsed_s:.2f}", flush=True)
+        done = childlog.words(epoch, num_epochs, history.series)
+        print(f"{of_what}{done} elapsed_s {elapsed_s:.2f}", flush=True)
         if history.failure:
             break
     return history
@@ -123,8 +123,3 @@ def _failure(history: History) -> str | None:
         if not np.isfinite(values).all():
             return f"the {name} holds NaN or infinity after epoch {state.epoch}"
     return None
-
-
-def _words(history: History) -> str:
-    words = {"loss": history.losses, "held_out": history.deviances, "nrmse": history.errors}
-    return " ".join(f"{name} {values[-1]:.6g}" for name, values in words.items() if values)

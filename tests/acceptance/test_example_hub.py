@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from harness import audit, cli, layout, publish, recompute, records, studyfile, worktree
+from harness import audit, cli, committed, layout, publish, recompute, records, studyfile, worktree
 from harness.resources import REPOSITORY
 from tests.attack import attacks, hubs
 
@@ -28,6 +28,20 @@ def test_the_example_has_all_five_stages_and_each_passed(example):
 
 def test_the_example_verifies(example, capsys):
     assert cli.main(["verify", str(example)]) == 0, capsys.readouterr().err
+
+
+def test_the_example_s_code_is_that_of_its_commit_where_git_has_it(example):
+    read = publish.reader(example)
+    (commit,) = {record["git"]["commit"] for _, record in records.stages(read)}
+    told = {
+        (item.where, item.expected, item.found) for item in committed.check(example, REPOSITORY)
+    }
+    # A shallow clone lacks the commit, and is told so of each stage.
+    lacking = {
+        (records.path_of(stage), f"commit {commit} in git", "no such commit")
+        for stage in layout.STAGES
+    }
+    assert told == (lacking if worktree.commit_of(REPOSITORY, commit) is None else set())
 
 
 def test_the_example_is_small_and_holds_a_real_reconstruction(example):

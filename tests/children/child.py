@@ -166,6 +166,7 @@ def attestation(options: argparse.Namespace, outputs: list[dict]) -> dict:
     }
     document["device"] |= {"requested": options.device}
     document["started_at"] = document["finished_at"] = datetime.now(UTC).isoformat()
+    document["wall_s"] = 0.0
     return document
 
 

@@ -161,6 +161,7 @@ def run_job(hub: Hub, document: dict[str, Any], index: int, stage: str, code: in
     attestation = example("attestation/succeeded")
     attestation["input"] |= {"sha256": job["input_sha256"], "path": f"here/{job['input_npz']}"}
     attestation |= {"started_at": at(stage, start_s + 1), "finished_at": at(stage, end_s - 1)}
+    attestation["wall_s"] = float(end_s - start_s - 2)
     attestation["outputs"] = [described(name, data) for name, data in outputs.items()]
     attestation["recipe"] |= {"sha256": recipe.digest(settings().recipe)}
     attestation["recipe"] |= {"source_sha256": settings().recipe["source_sha256"]}

@@ -54,6 +54,20 @@ def test_what_git_gives_of_a_commit_is_what_a_stage_hashes_of_its_tree(made):
     assert committed.code_at(tree, "HEAD") == provenance.code_files(tree)
 
 
+def test_links_among_the_code_are_followed_as_a_stage_follows_them(sound_tree, tmp_path):
+    tree = small_tree.copy(sound_tree, tmp_path / "tree")
+    (tree / "docs" / "aside").mkdir(parents=True)
+    (tree / "docs" / "aside" / "more.py").write_text("MORE = 1\n")
+    (tree / "tests" / "aside").symlink_to("../docs/aside")
+    (tree / "tests" / "one.py").symlink_to("aside/more.py")
+    git(tree, "init", "-q")
+    git(tree, "add", "-A")
+    git(tree, "commit", "-q", "-m", "with links")
+    known = provenance.code_files(tree)
+    assert known["tests/one.py"] == known["tests/aside/more.py"] is not None
+    assert committed.code_at(tree, "HEAD") == known
+
+
 @pytest.mark.parametrize("path", ["harness/npz.py", "tests/study/test_small.py", "Makefile"])
 def test_a_file_left_out_added_or_of_other_bytes_is_told(forged, path):
     tree, root = forged

@@ -240,3 +240,17 @@ def test_a_sealed_hub_whose_records_are_broken_ends_with_4(
     hub.seal_hub(hub_to_attack)
     assert cli.main(["diff", str(complete_hub), str(hub_to_attack)]) == 4
     assert rule in capsys.readouterr().err
+
+
+def test_no_value_of_a_hub_begins_a_line_of_its_own():
+    document = {
+        "format": differences.FORMAT,
+        "hubs": {"a": {"path": "a", "head": "0"}, "b": {"path": "b", "head": "1"}},
+        "compared": ["hub"],
+        "differences": [
+            {"kind": "options", "what": "x\ny", "a": "1\n2", "b": "\x1b[2J", "where": ["p\nq"]}
+        ],
+    }
+    lines = differences.as_text(document)
+    assert "  x\\ny: 1\\n2 -> \\x1b[2J (p\\nq)" in lines
+    assert not any("\n" in line for line in lines)

@@ -107,6 +107,13 @@ def test_a_list_of_hubs_names_a_damaged_one_and_goes_on(reports, capsys, damage)
     assert second.endswith("dry-run pass")
 
 
+def test_a_hub_in_a_list_has_one_line_whatever_its_folder_is_called(reports):
+    here = reports / "2026-03-01T120001Z"
+    (here / "small").rename(here / "a\nb\x1b[2J")
+    first, _ = publish.list_hubs(reports)
+    assert first.partition(": ")[0].endswith("/a\\nb\\x1b[2J")
+
+
 def test_a_list_of_no_hubs_says_so(tmp_path):
     assert publish.list_hubs(tmp_path) == [f"no hub under {tmp_path}"]
 

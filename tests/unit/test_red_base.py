@@ -23,6 +23,7 @@ from tests import small_tree
 from tests.attack import hubs
 
 LOG = 'CHILD_LOG = "ptychi.log"'
+READ_BY_PYTEST = ("conftest.py", "pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg", "pytest.toml")
 STATEMENT = "red/test-result.intoto.json"
 
 
@@ -64,12 +65,15 @@ def history(tree):
             reporter.unlink()
         else:
             reporter.write_text(written)
+        for each in READ_BY_PYTEST:
+            (tree / each).write_text("# of then\n")
         # What the tests were then is of no account: today's are laid over them.
         (tree / "tests" / "study" / "test_old.py").write_text("def test_old(): assert False\n")
         git(tree, "add", "-A")
         git(tree, "commit", "-q", "-m", name)
         commits[name] = git(tree, "rev-parse", "HEAD")
-    (tree / "tests" / "study" / "test_old.py").unlink()
+    for each in ("tests/study/test_old.py", *READ_BY_PYTEST):
+        (tree / each).unlink()
     return tree, commits
 
 
@@ -172,6 +176,7 @@ def test_the_base_tree_has_today_s_tests_and_the_code_of_then(history):
     tree, commits = history
     with scratch.base_tree(tree, commits["absent"], parent=tree / "tmp") as there:
         assert 'CHILD_LOG = "child"' in (there.root / "harness" / "layout.py").read_text()
+        assert not [name for name in READ_BY_PYTEST if (there.root / name).exists()]
         for name in ("tests/study/test_small.py", "pyproject.toml"):
             then, now = (root / name for root in (there.root, tree))
             assert canonical.sha256(then.read_bytes()) == canonical.sha256(now.read_bytes())

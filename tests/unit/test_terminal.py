@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -133,3 +134,34 @@ def test_the_version_is_the_packages_own(capsys):
         cli.main(["--version"])
     assert ended.value.code == 0
     assert capsys.readouterr().out == f"{harness.__version__}\n"
+
+
+def test_nothing_that_is_said_makes_the_terminal_obey(capsys):
+    terminal.say("one\x1b[2J two\r\n\tthree\udc80")
+    assert capsys.readouterr().out == "one\\x1b[2J two\\r\n\tthree\\udc80\n"
+
+
+@pytest.mark.parametrize("ended", [0, 3])
+def test_output_that_nobody_could_write_fails_the_command_and_spares_the_work(ended):
+    program = (
+        "import sys\n"
+        "from harness import terminal\n"
+        "def work():\n"
+        "    terminal.say('lost')\n"
+        "    terminal.say('lost too')\n"
+        "    terminal.say_aside('still at work')\n"
+        f"    return {ended}\n"
+        "sys.exit(terminal.translate(work))\n"
+    )
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == (ended or 1)
+    aside, error = done.stderr.splitlines()
+    assert aside == "still at work"
+    assert error.startswith("error: standard output took no more (No space left on device); ")

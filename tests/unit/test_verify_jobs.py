@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from harness import canonical, joblog, layout
+from harness import canonical, childlog, joblog, layout, stopping
 from tests.memory import hub as memory
 from tests.memory import runs
 from tests.unit.test_verify_run import checked
@@ -261,7 +261,8 @@ def test_loss_and_device_of_a_result_are_those_attested(hub_in_memory):
 )
 def test_a_job_worked_while_it_ran(hub_in_memory, started_s, finished_s, within):
     early, late = runs.at("real-run", started_s), runs.at("real-run", finished_s)
-    attest(hub_in_memory, started_at=early, finished_at=late)
+    spent_s = finished_s - started_s
+    attest(hub_in_memory, started_at=early, finished_at=late, wall_s=spent_s)
     _, result = entries(hub_in_memory)
     expected = f"within {result['started_at']} and {result['finished_at']}"
     told = ("hub.telemetry", RESULT, "/started_at", expected, f"{early} to {late}")
@@ -291,10 +292,38 @@ def test_the_frames_that_were_accepted_are_those_attested(hub_in_memory, differe
 
 
 def test_times_and_frames_of_each_job_are_its_own(hub_in_memory):
-    times = {name: attested(hub_in_memory)[name] for name in ("started_at", "finished_at")}
+    names = ("started_at", "finished_at", "wall_s")
+    times = {name: attested(hub_in_memory)[name] for name in names}
     attest(hub_in_memory, OTHER, **times)
     _, result = entries(hub_in_memory, 1)
     expected = f"within {result['started_at']} and {result['finished_at']}"
     place = (f"{OTHER}/{layout.RESULT}", "/started_at")
     said = f"{times['started_at']} to {times['finished_at']}"
     assert checked(hub_in_memory) == [("hub.telemetry", *place, expected, said)]
+
+
+def test_a_log_says_of_each_epoch_what_is_attested(hub_in_memory):
+    attestation = attested(hub_in_memory)
+    series = stopping.attested(attestation)
+    epochs = len(series.losses)
+    said = [childlog.words(epoch, epochs, series) for epoch in range(1, epochs + 1)]
+    log = hub_in_memory.files[LOG].decode()
+    head, argv, rest = log.split("\n", 2)
+    lines = [f"{words} elapsed_s 0.00" for words in said]
+    hub_in_memory.files[LOG] = "\n".join((head, argv, *lines, rest)).encode()
+    assert checked(hub_in_memory) == []
+    lied = said[-1].replace("loss ", "loss 1")
+    hub_in_memory.files[LOG] = (
+        "\n".join((head, argv, *lines, rest)).replace(said[-1], lied).encode()
+    )
+    told = ("hub.child-log", LOG, f"epoch {epochs}", said[-1], lied)
+    assert checked(hub_in_memory) == [told]
+
+
+@pytest.mark.parametrize(("longer_s", "told"), [(0, 0), (2, 0), (2.001, 1), (-2.001, 1)])
+def test_a_child_took_the_time_from_its_start_to_its_end(hub_in_memory, longer_s, told):
+    early, late = runs.at("real-run", 2), runs.at("real-run", 10)
+    attest(hub_in_memory, started_at=early, finished_at=late, wall_s=8 + longer_s)
+    expected, found = "8.000 s, from start to end", f"{8 + longer_s} s"
+    lied = ("hub.telemetry", RESULT, "/wall_s", expected, found)
+    assert checked(hub_in_memory) == [lied] * told
