@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,8 @@ def check(root: Path, original: Path) -> tuple[Finding, ...]:
         return ()
     publish.require_hub(original)
     there = publish.reader(original)
-    broken = verify.check_readable(hub.entries(original), there, resources.schema)
+    listed = hub.entries(original)
+    broken = verify.check_readable(listed, there, resources.schema)
     if broken:
         return tuple(replace(item, where=f"original {item.where}") for item in broken)
     run = records.run_of(there, REAL_RUN)
@@ -64,7 +65,8 @@ def check(root: Path, original: Path) -> tuple[Finding, ...]:
         ("/original/head_sha256", hub.head(original), record["original"]["head_sha256"]),
         ("/original/plan_sha256", run.manifest["plan_sha256"], record["original"]["plan_sha256"]),
         ("/original/code_sha256", stage["code_sha256"], record["original"]["code_sha256"]),
-        *_of_jobs(record, read, there),
+        ("/findings", *_notes(record, stage)),
+        *_of_jobs(record, read, there, {entry.path: entry.sha256 for entry in listed}),
     ]
     return tuple(
         finding(RULE, where=where, pointer=pointer, expected=str(expected), found=str(stated))
@@ -73,14 +75,33 @@ def check(root: Path, original: Path) -> tuple[Finding, ...]:
     )
 
 
-def _of_jobs(record: Record, read: records.Read, there: records.Read) -> Iterator[Fact]:
-    """Yield pointer, what both hubs give and what the record says, of each job."""
+def _notes(record: Record, stage: Record) -> tuple[list[str], list[str]]:
+    """Return what must be noted of the surroundings of a reproduction, and what is."""
+    given = [item.as_record() for item in reproduction.surroundings(stage, record, where="")]
+    stated = [each for each in record["findings"] if each["rule"] == reproduction.SURROUNDINGS]
+    return _told(given), _told(stated)
+
+
+def _told(notes: Sequence[Record]) -> list[str]:
+    return sorted(
+        " ".join(each[part] for part in ("pointer", "expected", "found")) for each in notes
+    )
+
+
+def _of_jobs(
+    record: Record, read: records.Read, there: records.Read, digests: Mapping[str, str]
+) -> Iterator[Fact]:
+    """Yield pointer, what both hubs give and what the record says, of each job.
+
+    digests: sha256 by path of the original's files.
+    """
     for index, job in enumerate(record["jobs"]):
         place = f"/jobs/{index}"
         name = f"{layout.job_directory(key_of(job))}/{layout.RECONSTRUCTION}"
         before = there(f"{layout.RUN_FOLDERS[REAL_RUN]}/{name}")
         digest = None if before is None else canonical.sha256(before)
         yield f"{place}/original_sha256", digest, job["original_sha256"]
+        yield from _of_pictures(job, digests, place)
         result = f"{layout.REPRODUCE}/{layout.job_directory(key_of(job))}/{layout.RESULT}"
         attested = read(result)
         if job["status"] == SUCCEEDED and attested is not None:
@@ -88,6 +109,15 @@ def _of_jobs(record: Record, read: records.Read, there: records.Read) -> Iterato
             pair = (_arrays(each) for each in (before, after))
             region = rerun_compare.scanned(attested)
             yield from _of_arrays(job, reproduction.compare_arrays(*pair, region), place)
+
+
+def _of_pictures(job: Record, digests: Mapping[str, str], place: str) -> Iterator[Fact]:
+    folder = f"{layout.RUN_FOLDERS[REAL_RUN]}/{layout.job_directory(key_of(job))}"
+    given = reproduction.pictures_in(digests, folder)
+    if job["pictures"] is not None:
+        stated = {each["name"]: each["original_sha256"] for each in job["pictures"]}
+        for name in sorted({*given, *stated}):
+            yield f"{place}/pictures ({name})", given.get(name), stated.get(name)
 
 
 def _of_arrays(job: Record, compared: Record, place: str) -> Iterator[Fact]:

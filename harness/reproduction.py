@@ -31,6 +31,8 @@ IDENTICAL, WITHIN, DIFFERENT, FAILED = "identical", "within", "different", "fail
 OBJECT_TOLERANCES = {"gaussian": 1e-3, "poisson": 0.05}
 NOISE_MODEL = "reconstructor_options.noise_model"
 OBJECT = "object"
+PICTURES = ".png"
+SURROUNDINGS, PICTURE = "reproduce.surroundings", "reproduce.picture"
 CLOCK_SLACK_S = crosscheck.CLOCK_SLACK_S
 
 Record = Mapping[str, Any]
@@ -142,6 +144,36 @@ def _object_nrmse(
     return finite_or_none(align(*pair).nrmse)
 
 
+def compare_pictures(
+    job: Record, original: Mapping[str, str | None], again: Mapping[str, str | None], *, alike: bool
+) -> list[dict[str, str | None]] | None:
+    """Return the sha256 of each picture in both; None where they need not be the same.
+
+    job: what its record says so far.  original, again: sha256 by name.  alike: whether code,
+    versions and processor are as they were: then the same arrays give the same pictures, byte for
+    byte.
+    """
+    if not alike or not _are_identical(job):
+        return None
+    return [
+        {"name": name, "original_sha256": original.get(name), "sha256": again.get(name)}
+        for name in sorted({*original, *again})
+    ]
+
+
+def redrawn(job: Record, *, where: str) -> Iterator[Finding]:
+    """Yield each picture of a job that is another than in the original, though its arrays are not.
+
+    where: the folder of its pictures, as shown.
+    """
+    for picture in job["pictures"] or ():
+        pair = (picture["original_sha256"], picture["sha256"])
+        if pair[0] != pair[1]:
+            then, now = (f"sha256 {each}" if each else "no such picture" for each in pair)
+            place = f"{where}/{picture['name']}"
+            yield finding(PICTURE, where=place, expected=then, found=now)
+
+
 def tolerance(recipe: Record) -> float:
     """Return how far apart the aligned objects of a recipe's runs may lie and be "within"."""
     return OBJECT_TOLERANCES[recipe["options"].get(NOISE_MODEL, "gaussian")]
@@ -155,20 +187,32 @@ def verdict_of(job: Record, tolerance: float) -> str:
     """
     if job["status"] != manifest.SUCCEEDED:
         return FAILED
-    pairs = [(entry["original_sha256"], entry["sha256"]) for entry in job["arrays"]]
+    pairs = _pairs(job)
     if not pairs or any(None in pair for pair in pairs):
         return DIFFERENT
-    if all(one == other for one, other in pairs):
+    if _are_identical(job):
         return IDENTICAL
     near = job["object_nrmse"] is not None and job["object_nrmse"] <= tolerance
     return WITHIN if near else DIFFERENT
 
 
+def _pairs(job: Record) -> list[tuple[str | None, str | None]]:
+    return [(entry["original_sha256"], entry["sha256"]) for entry in job["arrays"]]
+
+
+def _are_identical(job: Record) -> bool:
+    pairs = _pairs(job)
+    return bool(pairs) and all(one == other is not None for one, other in pairs)
+
+
 def exit_code(record: Record) -> int:
-    """Return the exit code that follows from the verdicts on the jobs and from the findings."""
+    """Return the exit code that follows from what is said of the jobs, and from the findings."""
     if record["interrupted"]:
         return EXIT_INTERRUPTED
-    good = all(job["verdict"] in (IDENTICAL, WITHIN) for job in record["jobs"])
+    good = all(
+        job["verdict"] in (IDENTICAL, WITHIN) and not any(redrawn(job, where=""))
+        for job in record["jobs"]
+    )
     return EXIT_OK if record["jobs"] and good and not _errors(record) else EXIT_FAILED
 
 
@@ -194,7 +238,7 @@ def surroundings(stage: Record, record: Record, *, where: str) -> Iterator[Findi
     for pointer, (one, other) in facts.items():
         if one != other:
             yield finding(
-                "reproduce.surroundings",
+                SURROUNDINGS,
                 where=where,
                 pointer=pointer,
                 expected=str(one),
@@ -269,7 +313,39 @@ def _facts_of_jobs(
         left = digests.get(f"{home}/{layout.RECONSTRUCTION}")
         verdict = verdict_of(job, allowed)
         yield "hub.reproduction", f"/jobs/{index}/sha256", left, job["sha256"]
+        yield from _facts_of_pictures(record, index, digests)
         yield "hub.verdict", f"/jobs/{index}/verdict", verdict, job["verdict"]
+
+
+def _facts_of_pictures(
+    record: Record, index: int, digests: Mapping[str, str]
+) -> Iterator[tuple[str, str, Any, Any]]:
+    job = record["jobs"][index]
+    home = f"{layout.REPRODUCE}/{layout.job_directory(key_of(job))}"
+    there = pictures_in(digests, home)
+    alike = not any(item["rule"] == SURROUNDINGS for item in record["findings"])
+    given = compare_pictures(job, there, there, alike=alike)
+    yield "hub.reproduction", f"/jobs/{index}/pictures", _drawn(given), _drawn(job["pictures"])
+    found = [item for item in job["findings"] if item["rule"] == PICTURE]
+    due = [item.as_record() for item in redrawn(job, where=str(key_of(job)))]
+    yield "hub.verdict", f"/jobs/{index}/findings", due, found
+
+
+def _drawn(pictures: Sequence[Record] | None) -> dict[str, str] | None:
+    """Return name and sha256 of those that were drawn now; None where none were compared."""
+    if pictures is None:
+        return None
+    return {each["name"]: each["sha256"] for each in pictures if each["sha256"]}
+
+
+def pictures_in(digests: Mapping[str, str], folder: str) -> dict[str, str]:
+    """Return name and sha256 of the pictures that lie in a folder of a hub."""
+    return {
+        name: digest
+        for path, digest in digests.items()
+        for home, _, name in (path.rpartition("/"),)
+        if home == folder and name.endswith(PICTURES)
+    }
 
 
 def _facts_attested(

@@ -176,12 +176,15 @@ def _carry_out(original: Original, checked: Checked, made: Path, say: Say) -> Ma
     ledger = Ledger(folder, document)
     interrupted = _run(ledger, jobs, say)
     tolerance = reproduction.tolerance(document["settings"]["recipe"])
-    compared = [
-        rerun_compare.compared(_left_by(original, job), job, ledger.result(job.key), tolerance)
-        for job in jobs
-    ]
     rests_on = _rests_on(checked, ledger.document["jobs"], jobs)
     surroundings = _record_surroundings(folder, rests_on)
+    alike = not any(reproduction.surroundings(original.stage, surroundings, where=""))
+    compared = [
+        rerun_compare.compared(
+            _left_by(original, job), job, ledger.result(job.key), tolerance, alike=alike
+        )
+        for job in jobs
+    ]
     record = {
         **_facts(original),
         "interrupted": interrupted,

@@ -22,11 +22,17 @@ class Left:
 
 
 def compared(
-    original: Left, job: ReconstructionJob, result: Mapping[str, Any], tolerance: float
+    original: Left,
+    job: ReconstructionJob,
+    result: Mapping[str, Any],
+    tolerance: float,
+    *,
+    alike: bool,
 ) -> dict[str, Any]:
     """Return what the record of a reproduction says of one job, its verdict last.
 
     result: the job's execution result, now that it was run again.  tolerance: for "within".
+    alike: whether code, versions and processor are as they were.
     """
     after = Path(job.output_dir) / layout.RECONSTRUCTION
     digest = files.sha256_or_none(original.path)
@@ -45,10 +51,16 @@ def compared(
         "original_sha256": digest,
         "sha256": files.sha256_or_none(after),
         **reproduction.compare_arrays(*pair, region),
-        "findings": [item.as_record() for item in found],
     }
-    verdict = reproduction.verdict_of(record, tolerance)
-    return {**record, "verdict": verdict}
+    then, now = (_pictures(each.parent) for each in (original.path, after))
+    record["pictures"] = reproduction.compare_pictures(record, then, now, alike=alike)
+    found += reproduction.redrawn(record, where=str(job.key))
+    record["findings"] = [item.as_record() for item in found]
+    return {**record, "verdict": reproduction.verdict_of(record, tolerance)}
+
+
+def _pictures(folder: Path) -> dict[str, str | None]:
+    return {path.name: files.sha256_or_none(path) for path in folder.glob("*.png")}
 
 
 def _changed(original: Left, digest: str | None) -> list[Finding]:

@@ -31,6 +31,10 @@ _RECORDS: dict[str, Rule] = {
         "a reproduction says of its original what the original holds",
         "trust nothing that this reproduction says; reproduce the original again",
     ),
+    "reproduce.picture": Rule(
+        "the same arrays, code and versions give the same picture, byte for byte",
+        "trust the picture that was drawn now, and not the original's",
+    ),
     "reproduce.surroundings": Rule(
         "a job is run again with the code and versions, and on the processor, that it had",
         "nothing to do where the arrays agree; else build what the original names",

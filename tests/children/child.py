@@ -14,8 +14,10 @@ import hashlib
 import io
 import json
 import platform
+import struct
 import sys
 import time
+import zlib
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -39,6 +41,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--sleep-s", type=float, default=0.0)
     parser.add_argument("--object-off", type=float, default=0.0, help="change one pixel by this")
     parser.add_argument("--leave", default="outputs,result")
+    parser.add_argument("--picture", help="leave loss.png, of this shade of grey: 0 to 255")
     options = parser.parse_args(argv)
     options.asked = json.loads(options.recipe.read_text())
     return options
@@ -62,6 +65,24 @@ def reconstruction(options: argparse.Namespace) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, **arrays_of(options))
     return buffer.getvalue()
+
+
+def picture(shade: int, sources: dict[str, str]) -> bytes:
+    """Return a PNG of one grey pixel that says what it was drawn from."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        check = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)),
+            chunk(b"tEXt", b"Sources\0" + json.dumps(sources).encode()),
+            chunk(b"IDAT", zlib.compress(bytes((0, shade)))),
+            chunk(b"IEND", b""),
+        )
+    )
 
 
 def identity(array: np.ndarray) -> dict:
@@ -170,6 +191,10 @@ def attestation(options: argparse.Namespace, outputs: list[dict]) -> dict:
     return document
 
 
+def output(name: str, data: bytes) -> dict:
+    return {"path": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
 def leave(options: argparse.Namespace) -> None:
     """Write what a child leaves, as the options say."""
     options.output_dir.mkdir(parents=True, exist_ok=True)
@@ -177,8 +202,13 @@ def leave(options: argparse.Namespace) -> None:
     if "outputs" in options.leave:
         data = reconstruction(options)
         (options.output_dir / "reconstruction.npz").write_bytes(data)
-        digest = hashlib.sha256(data).hexdigest()
-        outputs.append({"path": "reconstruction.npz", "bytes": len(data), "sha256": digest})
+        outputs.append(output("reconstruction.npz", data))
+    if options.picture:
+        series = {name: each for name, each in arrays_of(options).items() if "epoch" in name}
+        sources = {name: identity(array)["sha256"] for name, array in series.items()}
+        data = picture(int(options.picture), sources)
+        (options.output_dir / "loss.png").write_bytes(data)
+        outputs.append(output("loss.png", data))
     document = attestation(options, outputs)
     for lie in options.lie:
         key, _, value = lie.partition("=")

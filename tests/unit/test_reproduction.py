@@ -21,6 +21,7 @@ from harness import (
     reproduction,
     rerun,
     resources,
+    rules,
     schemas,
     verify,
 )
@@ -597,6 +598,114 @@ def test_a_sample_of_every_attack_on_a_reproduction_is_found_as_on_a_stage(repro
     assert [each for each in outcomes if each.attacker != hubs.MENDS and not each.rules] == []
 
 
+# Its pictures.
+
+
+@pytest.fixture
+def drawn(sound_tree, tmp_path, monkeypatch):
+    """A hub of one real run whose jobs left a picture each."""
+    tree = small_tree.copy(sound_tree, tmp_path / "drawn")
+    root = small_tree.new_hub(tree)
+    assert small_tree.run_stage(tree, root, "real-run", child="--picture 7") == 0
+    return root
+
+
+def pictures_of(made):
+    """Return name, digest then and digest now of the pictures of the first job; None for none."""
+    listed = record_of(made)["jobs"][0]["pictures"]
+    return listed and [tuple(each.values()) for each in listed]
+
+
+def sha256_of(root, name):
+    return canonical.sha256((root / name).read_bytes())
+
+
+def test_pictures_of_the_same_arrays_are_the_same_byte_for_byte(reproduce, drawn):
+    code, made, said = reproduce(drawn, "--job", JOB, child="--picture 7")
+    assert code == 0, said
+    digest = sha256_of(drawn, f"real_run/{JOB}/loss.png")
+    assert pictures_of(made) == [("loss.png", digest, digest)]
+    assert findings(made) == ()
+    assert cli.main(["verify", str(made), "--original", str(drawn)]) == 0
+
+
+def test_another_picture_of_the_same_arrays_fails_though_they_are_identical(reproduce, drawn):
+    code, made, said = reproduce(drawn, "--job", JOB, child="--picture 8")
+    assert (code, verdicts(made), record_of(made)["verdict"]) == (1, {JOB: "identical"}, "fail")
+    places = ((drawn, "real_run"), (made, layout.REPRODUCE))
+    pair = (sha256_of(root, f"{folder}/{JOB}/loss.png") for root, folder in places)
+    assert pictures_of(made) == [("loss.png", *pair)]
+    assert f"error [reproduce.picture] {JOB}/loss.png" in said
+    assert findings(made) == ()
+
+
+@pytest.mark.parametrize(("then", "now"), [("--picture 7", ""), ("", "--picture 7")])
+def test_a_picture_that_only_one_of_both_has_fails(reproduce, sound_tree, tmp_path, then, now):
+    tree = small_tree.copy(sound_tree, tmp_path / "drawn")
+    root = small_tree.new_hub(tree)
+    assert small_tree.run_stage(tree, root, "real-run", child=then) == 0
+    code, made, said = reproduce(root, "--job", JOB, child=now)
+    assert (code, verdicts(made)) == (1, {JOB: "identical"})
+    assert "no such picture" in said
+    assert findings(made) == ()
+
+
+def test_pictures_are_not_compared_where_arrays_or_surroundings_are_others(
+    reproduce, drawn, monkeypatch
+):
+    code, made, _ = reproduce(drawn, "--job", JOB, child="--picture 8 --object-off 1e-4")
+    assert (code, pictures_of(made)) == (0, None)
+    assert findings(made) == ()
+    edit(drawn, "real_run/stage.json", lambda each: each["versions"].update(matplotlib="1.0"))
+    hub.seal_hub(drawn)
+    code, made, _ = reproduce(drawn, "--job", JOB, child="--picture 8")
+    assert (code, verdicts(made), pictures_of(made)) == (0, {JOB: "identical"}, None)
+    assert findings(made) == ()
+
+
+def say_nothing_of_pictures(record):
+    record["jobs"][0].update(pictures=None, findings=[])
+
+
+def call_them_the_same(record):
+    for each in record["jobs"][0]["pictures"]:
+        each["original_sha256"] = each["sha256"]
+    record["jobs"][0]["findings"] = []
+
+
+def list_none(record):
+    record["jobs"][0].update(pictures=[], findings=[])
+
+
+def blame_the_surroundings(record):
+    say_nothing_of_pictures(record)
+    note = rules.finding(
+        "reproduce.surroundings", where="x", pointer="/versions/torch", expected="1", found="2"
+    )
+    record["findings"].append(note.as_record())
+
+
+@pytest.mark.parametrize(
+    ("forge", "alone", "rule"),
+    [
+        (say_nothing_of_pictures, True, "hub.reproduction"),
+        (list_none, True, "hub.reproduction"),
+        (call_them_the_same, False, "reproduce.original"),
+        (blame_the_surroundings, False, "reproduce.original"),
+    ],
+)
+def test_what_a_reproduction_says_of_pictures_is_held_to_them(
+    reproduce, drawn, capfd, forge, alone, rule
+):
+    _, made, _ = reproduce(drawn, "--job", JOB, child="--picture 8")
+    edit(made, RECORD, forge)
+    edit(made, RECORD, lambda record: record.update(verdict="pass", exit_code=0))
+    publish.derive_and_seal(made)
+    assert bool(findings(made)) == alone
+    assert cli.main(["verify", str(made), "--original", str(drawn)]) == 4
+    assert f"error [{rule}] {RECORD}: " in capfd.readouterr().err
+
+
 # Its provenance.
 
 
@@ -686,7 +795,7 @@ def test_an_object_called_identical_that_was_another_is_told_by_the_original(
     def claim(record):
         for each in record["jobs"][0]["arrays"]:
             each["original_sha256"] = each["sha256"]
-        record["jobs"][0].update(object_nrmse=0.0, verdict="identical")
+        record["jobs"][0].update(object_nrmse=0.0, verdict="identical", pictures=[])
         record.update(verdict="pass", exit_code=0)
 
     edit(made, RECORD, claim)
