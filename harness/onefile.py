@@ -15,6 +15,7 @@ from harness.design import LARGEST_DOSE_PHOTONS, StudyDesign
 from harness.errors import InputInvalid, UsageError
 from harness.model import HALVES
 
+INITIATIVE = "MEASURED"
 PRESET = "given"
 VIEW = "measured"
 SPLIT = "whole"
@@ -84,7 +85,7 @@ def study(name: str, description: dict[str, Any], model: StudyDesign) -> tuple[s
     """
     numbers, sha256 = description["statistics"], description["sha256"]
     stem = re.sub(r"[^A-Za-z0-9]+", "-", Path(name).stem).strip("-")[:NAME_LIMIT]
-    initiative = "-".join(filter(None, ("MEASURED", stem, sha256[:8])))
+    initiative = "-".join(filter(None, (INITIATIVE, stem, sha256[:8])))
     seeds = "\n".join(f"{key} = {value}" for key, value in model.seeds.items())
     tests = "\n".join(
         f'{key} = "{getattr(model.tests, key)}"'

@@ -16,6 +16,7 @@ from harness.errors import InputInvalid
 from harness.resources import schema
 from tests import foreign_files as made
 from tests import small_tree
+from tests.unit.test_red_base import git
 
 PLAIN = ("--num-epochs", "2", "--halves", "none")
 
@@ -162,10 +163,49 @@ def test_left_to_choose_reconstruct_says_which_device_it_took(
     assert [row.count(f"| {used}: {name} |") for row in rows] == [1]
 
 
-def test_the_commands_that_repeat_it_name_the_study_once(reconstructed):
-    _, hub = reconstructed
-    lines = (hub / layout.SUMMARY).read_text().splitlines()
-    assert [line.count("--study") for line in lines if "nox -s" in line] == [1]
+def test_the_commands_that_repeat_it_need_the_hub_and_the_file_alone(
+    reconstructed, scan, tmp_path
+):
+    root = small_tree.copy(reconstructed[0], tmp_path / "tree")
+    kept = shutil.move(next(root.glob("plans/active/MEASURED-*/reports/*/*")), tmp_path / "kept")
+    shutil.rmtree(next(root.glob("plans/active/MEASURED-*")))
+    lines = (kept / layout.SUMMARY).read_text().splitlines()
+    (line,) = [line for line in lines if "nox -s" in line]
+    given, _, options = line.partition(" nox -s dry_run real_run -- ")
+    assert given == "BASE=PATH/TO/star.npz PRESET=given"
+    words = shlex.split(options.replace("PATH/TO/THIS_HUB", str(kept)))
+    words += ["--preset", "given", "--base", scan]
+    hub = small_tree.run(root, "harness", "new-hub", *words).stdout.strip()
+    for stage in layout.RUN_STAGES:
+        done = small_tree.run(root, "harness", "stage", stage, "--hub", hub, *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert small_tree.run(root, "harness", "verify", hub).returncode == 0
+    copies = [(each / "cli" / layout.STUDY_COPY).read_bytes() for each in (kept, root / hub)]
+    assert copies[0] == copies[1]
+
+
+def test_a_hub_of_a_clean_tree_is_clean_and_its_code_is_held_to_the_commit(
+    sound_tree, tmp_path, scan
+):
+    root = small_tree.copy(sound_tree, tmp_path / "tree")
+    shutil.copy(small_tree.REPOSITORY / ".gitignore", root)
+    git(root, "init", "-q")
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "sound")
+    done = small_tree.run(root, "harness", "reconstruct", scan, *PLAIN)
+    assert done.returncode == 0, done.stdout + done.stderr
+    hub = next(root.glob("plans/active/MEASURED-star-*/reports/*/reconstruction"))
+    clean = {"commit": git(root, "rev-parse", "HEAD"), "dirty": False}
+    for stage in layout.RUN_STAGES:
+        record = hub / layout.STAGE_DIRECTORIES[stage] / layout.STAGE_RECORD
+        assert json.loads(record.read_bytes())["git"] == clean
+    with pytest.MonkeyPatch.context() as patch:
+        for who in ("AUTHOR", "COMMITTER"):
+            patch.setenv(f"GIT_{who}_NAME", "n")
+            patch.setenv(f"GIT_{who}_EMAIL", "e")
+        assert small_tree.run(root, "harness", "anchor", hub).returncode == 0
+    held = small_tree.run(root, "harness", "verify", hub, "--git")
+    assert held.returncode == 0, held.stdout + held.stderr
 
 
 def test_the_hub_is_reproduced_from_its_own_record(reconstructed, tmp_path):
