@@ -89,10 +89,10 @@ def test_another_study_is_named_as_the_hub_keeps_it():
     ]
     said, lines = commands(*made)
     kept = "--study PATH/TO/THIS_HUB/cli/study.toml"
+    runs = f"PRESET=given nox -s dry_run real_run -- {kept} --dose 1000"
     assert lines == [
         f"PRESET=smoke nox -s red -- {kept}",
-        "HUB=PATH/TO/HUB BASE=PATH/TO/b.npz PRESET=given nox -s dry_run real_run "
-        f"-- {kept} --dose 1000",
+        f"HUB=PATH/TO/HUB BASE=PATH/TO/b.npz {runs}",
     ]
     assert "`PATH/TO/THIS_HUB` is where this hub lies" in said
     assert "THIS_HUB" not in commands(stage("dry-run"))[0]
