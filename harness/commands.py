@@ -326,11 +326,15 @@ def mutation(options: argparse.Namespace) -> int:
 
 
 def hubs(options: argparse.Namespace) -> int:
-    """List hubs with the verdicts of their stages."""
+    """List hubs with the verdicts of their stages: of every study, or of the one that is named."""
     from harness import publish
 
-    design = reconstruction.get_study_design(options.study)
-    for line in publish.list_hubs(Path(layout.reports(design.initiative))):
+    if options.study is None:
+        lines = publish.list_all_hubs(Path(layout.INITIATIVES))
+    else:
+        design = reconstruction.get_study_design(options.study)
+        lines = publish.list_hubs(Path(layout.reports(design.initiative)))
+    for line in lines:
         terminal.say(line)
     return EXIT_OK
 
