@@ -23,7 +23,7 @@ from harness import (
     scans,
     wording,
 )
-from harness.errors import InputInvalid
+from harness.errors import InputInvalid, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def run(request: Request, say: Callable[[str], object]) -> None:
     """Write the NPZ and say what was assumed.
 
     Raises InputInvalid where the file lacks something, shows it in no way, or breaks DATA-001;
-    UsageError where the NPZ exists or cannot be written.
+    UsageError where the NPZ exists or cannot be written, or an option is not for the file's format.
     """
     files.require_new(request.out)
     probe = _probe(request.told.probe)
@@ -71,6 +71,12 @@ def _probe(told: str | None) -> np.ndarray | None:
 
 def _converted(request: Request, probe: np.ndarray | None) -> scans.Converted:
     raw = foreign.read(request.source, request.beside)
+    if unused := request.beside.unused(raw.source_format):
+        verb, it = ("is", "it") if len(unused) == 1 else ("are", "them")
+        raise UsageError(
+            f"{request.source}: {' and '.join(unused)} {verb} not for {raw.source_format} files: "
+            f"leave {it} out"
+        )
     try:
         return measured.convert(raw if probe is None else replace(raw, probe=probe), request.told)
     except MemoryError:
