@@ -34,6 +34,12 @@ PRESET = "given"
 VIEW = "measured"
 SPLIT = "whole"
 NAME_LIMIT = 40
+# What the rules of reading a file say of one that holds nothing to mend.
+ABSENT = {
+    "npz.missing": "is not there",
+    "npz.not-a-file": "is no regular file",
+    "npz.unreadable": "cannot be read, {}",
+}
 # A dose is a whole number: below, rounding it would go beyond the 5 % that the dose rule allows.
 LEAST_DOSE_PHOTONS = 10
 LEAST_FRAMES = 2
@@ -63,8 +69,9 @@ def study_of(path: Path) -> OneFile:
     shown = provenance.portable(path)
     reading = npz.read(path, shown_as=shown)
     found = gates.check_contract(reading)
-    if any(item.rule == "npz.missing" for item in found):
-        raise InputInvalid(f"{shown} is not there: name an NPZ of DATA-001")
+    lost = [ABSENT[item.rule].format(item.found) for item in found if item.rule in ABSENT]
+    if lost:
+        raise InputInvalid(f"{shown} {lost[0]}: name an NPZ of DATA-001")
     if rules.errors(found):
         raise InputInvalid(
             f"{shown} breaks DATA-001; for other formats and measured scans: python -m harness "

@@ -281,6 +281,10 @@ def test_a_file_that_is_not_there_is_named_and_nothing_else_said(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     assert cli.main(["reconstruct", "absent.npz"]) == 3
     assert capsys.readouterr().err == "error: absent.npz is not there: name an NPZ of DATA-001\n"
+    (tmp_path / "folder.npz").mkdir()
+    assert cli.main(["reconstruct", "folder.npz"]) == 3
+    wanted = "error: folder.npz is no regular file: name an NPZ of DATA-001\n"
+    assert capsys.readouterr().err == wanted
 
 
 def test_a_scan_of_one_frame_makes_no_study(scan, tmp_path, monkeypatch, capsys):

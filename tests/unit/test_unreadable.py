@@ -155,6 +155,8 @@ def test_an_input_that_cannot_be_reached_is_named_with_what_to_do(scans, capsys)
     why = ": cannot be read, Permission denied. Give a file"
     for words in ((away,), (scans / "scan.npz", "--probe", away)):
         assert why in refused(capsys, ("import", *words, "--out", out), 3, away)
+    why = "cannot be read, Permission denied: name an NPZ of DATA-001"
+    assert why in refused(capsys, ("reconstruct", away), 3, away)
 
 
 @pytest.mark.parametrize("name", ["a\x1b[2Kb", "a\nhub x: 9 files verified", "a\rb", "a\u202eb"])
