@@ -80,6 +80,24 @@ def test_another_study_is_named():
     assert lines == ["PRESET=smoke nox -s collect -- --study 'a b.toml'"]
 
 
+def test_another_study_is_named_as_the_hub_keeps_it():
+    options = ("--study", "a.toml", "--dose", "1000")
+    made = [
+        stage("red", study="a.toml"),
+        stage("dry-run", "given", "b.npz", "b" * 64, options, study="a.toml"),
+        stage("real-run", "given", "b.npz", "b" * 64, options, study="a.toml"),
+    ]
+    said, lines = commands(*made)
+    kept = "--study PATH/TO/THIS_HUB/cli/study.toml"
+    runs = f"PRESET=given nox -s dry_run real_run -- {kept} --dose 1000"
+    assert lines == [
+        f"PRESET=smoke nox -s red -- {kept}",
+        f"HUB=PATH/TO/HUB BASE=PATH/TO/b.npz {runs}",
+    ]
+    assert "`PATH/TO/THIS_HUB` is where this hub lies" in said
+    assert "THIS_HUB" not in commands(stage("dry-run"))[0]
+
+
 # Quality
 
 EXAMPLES = Path(__file__).parents[1] / "examples/valid/attestation"
