@@ -59,6 +59,8 @@ ONE_HALF = "the other half of its scan is not among the inputs seen"
 NO_TRUTH = "the input has no truth, or the object has another shape"
 OTHER_LOSS = "its loss is of another kind, or of a model that is not computed here"
 REFINED = "the reconstruction refined them"
+# What of a job is computed where its reconstruction put the frames.
+MOVED, AT_REFINED = ("metrics", "halves", "held-out"), "at the refined positions"
 NO_POSITIONS = "the arrays have no positions"
 NOT_KEPT = "the arrays of other epochs are not kept"
 NOT_ASKED = "not asked: the study is of one file, whose frames nobody chose"
@@ -306,6 +308,7 @@ def _accounts(job: _Job, seen: _Seen, spaced: str, apart: str) -> Iterator[Accou
         yield Account(claim, subject, RECOMPUTED)
     yield Account("input", subject, COMPARED if reason else RECOMPUTED, reason)
     unmeasured = seen.metrics if isinstance(seen.metrics, str) else ""
+    refined = measured_again.is_refined(job.attestation)
     another = OTHER_LOSS if measured_again.has_another_model(job.attestation) else ""
     for claim, why in (
         ("data-001", reason),
@@ -321,7 +324,8 @@ def _accounts(job: _Job, seen: _Seen, spaced: str, apart: str) -> Iterator[Accou
         ("held-out", seen.held_out if isinstance(seen.held_out, str) else ""),
         ("errors-by-epoch", NOT_KEPT),
     ):
-        yield Account(claim, subject, NOT_SEEN if why else RECOMPUTED, why)
+        at = AT_REFINED if not why and claim in MOVED and refined else ""
+        yield Account(claim, subject, NOT_SEEN if why else RECOMPUTED, why or at)
     # The last loss was tracked before the last updates: it is bounded by the arrays, not given.
     bounded = unmeasured or another
     yield Account("final-loss", subject, NOT_SEEN if bounded else COMPARED, bounded)
@@ -346,12 +350,13 @@ def _open_input(read: records.Read, job: _Job, inputs: Inputs) -> _Seen:
     pixel_size_m = reading.metadata.get("pixel_size_m")
     judged = remeasure.judgement(data, reading.metadata)
     present = judged is not None and judged.present
-    told = {"truth_present": present, "opr_modes": job.opr_modes}
+    moved = {"refined": measured_again.is_refined(job.attestation)}
+    told = {"truth_present": present, "opr_modes": job.opr_modes, **moved}
     return _Seen(
         "",
         remeasure.metrics(archive, data, pixel_size_m=pixel_size_m, **told),
         halves,
-        remeasure.held_out(archive, data, job.settings),
+        remeasure.held_out(archive, data, job.settings, **moved),
         reading,
         judged,
         remeasure.truth_error(archive, data, reading) if present else None,

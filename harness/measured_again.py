@@ -21,8 +21,8 @@ from harness.wording import said
 LEAST_SHARE_OF_FINAL = 0.5
 # Positions are left in single precision: of some thousand pixels, seven digits.
 POSITION_TOLERANCE_PX = 1e-3
-# pty-chi's options that make its losses another figure, or its positions others than those given:
-# there is nothing to compare.
+# pty-chi's options that make its losses another figure, or move positions, which are kept of the
+# epoch delivered alone: there is nothing to compare.
 OTHER_MODELS = (
     "reconstructor_options.displayed_loss_function",
     "probe_position_options.optimizable",
@@ -136,7 +136,7 @@ def check_selection(where: str, key: str, stated: Record, metadata: Record) -> I
 
 def is_refined(attestation: Record) -> bool:
     """Return whether the positions were moved by the reconstruction."""
-    return bool(attestation["settings"].get(recipe.REFINED))
+    return recipe.refines_positions(attestation["settings"])
 
 
 def check_final_loss(

@@ -83,9 +83,14 @@ def options(recipe: Record, photons_per_px: float, *, on_pixels: bool) -> dict[s
     """
     by_probe = recipe.get("options_by_probe", {}).get(recipe.get("probe", GIVEN), {})
     asked = {**recipe["options"], **by_probe}
-    place = ON_PIXELS if on_pixels and not asked.get(REFINED) else BETWEEN_PIXELS
+    place = ON_PIXELS if on_pixels and not refines_positions(asked) else BETWEEN_PIXELS
     asked |= recipe.get("options_by_positions", {}).get(place, {})
     return {path: _number(value, photons_per_px) for path, value in sorted(asked.items())}
+
+
+def refines_positions(settings: Record) -> bool:
+    """Return whether positions are refined, by pty-chi's options or what a task held of them."""
+    return bool(settings.get(REFINED))
 
 
 def photons_per_px(
