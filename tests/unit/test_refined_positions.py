@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from harness import forward, halves, heldout, metrics, quality, remeasure
+from harness import audit, forward, halves, heldout, metrics, quality, remeasure
 from harness.jobs import attest, epochs, geometry, intake, truth, work
 from tests.recipes import settings_by
 from tests.small_scan import FRAME_PX, OBJECT, POSITIONS_PX, PROBE, between_pixels
@@ -238,3 +238,41 @@ def test_a_truth_is_measured_where_the_input_has_it():
     for name in ("against_truth", "coverage", "photon_limit"):
         assert drifted[name] == as_given[name]
     assert drifted["without_truth"] != as_given["without_truth"]
+
+
+def told_of(tmp_path, *, refined, final_mse=1.0):
+    """Return what verify finds and says of a job whose losses are far too good, by claim."""
+    measured = remeasure.metrics(
+        archive(**LEFT), archive(**GIVEN), truth_present=False, refined=refined
+    )
+    reached = measured["without_truth"]["amplitude_mse"]
+    attestation = {
+        "settings": {REFINED: refined},
+        "options_changed": {REFINED: {}} if refined else {},
+        "metrics": {**measured, "between_halves": None},
+        "loss": {"per_epoch": [0.4 * reached, 0.4 * final_mse]},
+        "stopping": {"delivered_epoch": 1},
+    }
+    job = audit._Job("real_run", {"output_dir": "job"}, {}, attestation, {}, "", "C")
+    halves_seen, nothing = remeasure.NO_HALVES, remeasure.NOTHING_HELD_OUT
+    seen = audit._Seen("", measured, halves_seen, nothing, final_mse=final_mse)
+    said = {item.claim: (item.how, item.reason) for item in audit._accounts(job, seen, "", "")}
+    return [item.pointer for item in audit._measured(job, seen)], said
+
+
+def test_verify_says_where_it_measured(tmp_path):
+    _, said = told_of(tmp_path, refined=True)
+    assert said["metrics"] == ("recomputed", "at the refined positions")
+    assert said["positions"] == ("not_seen", audit.REFINED)
+    assert said["halves"] == ("not_seen", remeasure.NO_HALVES)
+    _, said = told_of(tmp_path, refined=False)
+    assert said["metrics"] == ("recomputed", "")
+
+
+def test_the_last_loss_is_not_held_to_positions_that_are_not_kept(tmp_path):
+    found, said = told_of(tmp_path, refined=True)
+    assert found == ["/loss/per_epoch/0"]
+    assert said["final-loss"] == ("compared", audit.LAST_NOT_KEPT)
+    found, said = told_of(tmp_path, refined=False)
+    assert found == ["/loss/per_epoch/0", "/loss/per_epoch/1"]
+    assert said["final-loss"] == ("compared", "")
