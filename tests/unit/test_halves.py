@@ -127,7 +127,7 @@ def test_halves_that_cannot_be_compared_say_why():
         ("object_half_a", OBJECT[:-1]),
         ("probe", PROBE),
         ("positions_x_px", np.zeros(2)),
-        ("positions_y_px", POSITIONS_PX[:, 0] + 1e4),
+        ("positions_y_px", POSITIONS_PX[:, 0][None]),
     ],
 )
 def test_arrays_that_do_not_fit_each_other_are_refused(name, value):
