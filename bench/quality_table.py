@@ -24,8 +24,9 @@ held-out photons call for a stop of `default` within two epochs, a cell **cannot
 its figures say how wrong it is, and no goal counts it but the choice of an epoch."""
 LIMIT_WORDS = """\
 Phase error of what is delivered and its limit, for both recipes in the same band: from zero to the
-wider of what the two resolve (docs/metrics.md). The last two columns are the ratios of all bands,
-to 1/2 cycle per pixel, whatever is resolved.
+wider of what the two resolve (docs/metrics.md); "-" where neither resolves anything, as the ring
+correlation of both is under the 1/2-bit curve from the first ring on. The last two columns are the
+ratios of all bands, to 1/2 cycle per pixel, whatever is resolved.
 
 A ratio under 1 beats no law: the limit is that of estimates without bias. Total variation is a
 bias, and so are a flat start and a stop before the end; they take variance away, at the cost of

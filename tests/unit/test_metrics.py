@@ -167,6 +167,22 @@ def test_independent_noises_do_not_correlate():
     assert curve.resolution_px is None or curve.resolution_px > 5
 
 
+@pytest.mark.parametrize(
+    ("correlation", "resolution_px", "end_per_px"),
+    [
+        ([0.9, 0.1], 1.25, 0.4),
+        ([0.9, 0.8], None, 0.5),
+        ([0.1, 0.8], None, None),
+        ([], None, None),
+    ],
+)
+def test_a_curve_is_resolved_up_to_its_crossing_throughout_or_not_at_all(
+    correlation, resolution_px, end_per_px
+):
+    rings = [{"cycles_per_px": 0.3, "correlation": at, "half_bit": 0.4} for at in correlation]
+    assert frc.resolved_to_per_px(rings, resolution_px) == end_per_px
+
+
 @pytest.mark.parametrize("cutoff", [0.1, 0.2, 0.35])
 def test_a_signal_cut_off_at_a_frequency_resolves_half_its_period(cutoff):
     rng = np.random.default_rng(2)

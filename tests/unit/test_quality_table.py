@@ -14,8 +14,15 @@ from harness.model import CellKey
 from harness.reconstructible import Coverage
 
 
-def trial(nrmse=(0.5, 0.3, 0.4), held_out=(), second_s=1.0, ratio=1.5) -> Trial:
-    """A trial with these errors; epochs take equal time, and the phase error is ratio limits."""
+def trial(
+    nrmse=(0.5, 0.3, 0.4), held_out=(), second_s=1.0, ratio=1.5, resolution_px=2.0, first=0.9
+) -> Trial:
+    """A trial with these errors; epochs take equal time, and the phase error is ratio limits.
+
+    resolution_px, first: of its ring correlation, which begins there.
+    """
+    rings = [{"cycles_per_px": 0.1, "correlation": first, "half_bit": 0.4}]
+    truth = {"frc_half_bit_resolution_px": resolution_px, "rings": rings}
     bands = [
         {"to_cycles_per_px": edge, "phase_rmse_rad": 0.1 * ratio, "photon_limit_phase_rad": 0.1}
         for edge in (0.25, 0.5)
@@ -26,7 +33,7 @@ def trial(nrmse=(0.5, 0.3, 0.4), held_out=(), second_s=1.0, ratio=1.5) -> Trial:
         nrmse=list(nrmse),
         cpu_s=[second_s * (number + 1) for number in range(len(nrmse))],
         failure=None,
-        metrics={"photon_limit": {"resolvable_band": dict(bands[0]), "bands": bands}},
+        metrics={"against_truth": truth, "photon_limit": {"bands": bands}},
         updates=5 * len(nrmse),
         commit="0" * 12,
         as_good=1.001,
@@ -78,18 +85,40 @@ def test_a_cell_that_misses_a_goal_is_named_beside_it(number, worse):
 
 def test_both_recipes_are_held_to_the_limit_of_the_same_band():
     """The wider of what the two resolve: a smoother object would choose itself an easier one."""
-    wide = trial(ratio=2.0)
-    wide.metrics["photon_limit"]["resolvable_band"]["to_cycles_per_px"] = 0.5
+    wide = trial(ratio=2.0, resolution_px=None)
     narrow = trial(ratio=1.0)
     narrow.metrics["photon_limit"]["bands"][1]["phase_rmse_rad"] = 0.3
     found = quality_cell.shared_band(cell(wide, narrow))
     assert found.to_cycles_per_px == 0.5
     assert found.limit_rad == pytest.approx(0.1 * 2**0.5)
     assert found.errors_rad == pytest.approx((0.2 * 2**0.5, (0.1**2 + 0.3**2) ** 0.5))
-    wide.metrics["photon_limit"]["resolvable_band"] = None
-    assert quality_cell.shared_band(cell(wide, narrow)).to_cycles_per_px == 0.25
-    narrow.metrics["photon_limit"]["resolvable_band"] = None
-    assert quality_cell.shared_band(cell(wide, narrow)) is None
+
+
+NOTHING = trial(resolution_px=None, first=0.1)
+
+
+def test_a_recipe_that_resolves_nothing_has_no_say_in_the_band():
+    assert quality_cell.shared_band(cell(NOTHING, trial())).to_cycles_per_px == 0.25
+    assert quality_cell.shared_band(cell(NOTHING, NOTHING)) is None
+
+
+def test_where_neither_recipe_resolves_anything_a_table_has_no_band_and_says_so():
+    text = document(cell(NOTHING, NOTHING))
+    assert "first ring on" in text
+    assert rows("Photon limit", cell(NOTHING, NOTHING))[0][1:] == [*6 * ["-"], "1.50", "1.50"]
+
+
+def test_a_cell_that_cannot_be_reconstructed_or_has_no_band_is_named_above_its_panel():
+    """Whether the others of the panel are so or not."""
+    lost = cell(GOOD.seed, GOOD.default, dose=1000, share=0.01)
+    assert quality_cell.lost([GOOD]) == ""
+    assert quality_cell.lost([lost, GOOD]) == "cannot be reconstructed: 1e3"
+    assert quality_cell.lost([lost, replace(lost, key=GOOD.key)]) == (
+        "cannot be reconstructed: 1e3, 1e4"
+    )
+    assert quality_cell.without_band([GOOD]) == ""
+    dim = cell(NOTHING, NOTHING, dose=1000)
+    assert quality_cell.without_band([dim, GOOD]) == "nothing resolved: 1e3"
 
 
 def test_a_document_names_every_commit_that_made_its_trials():
@@ -172,8 +201,8 @@ def test_the_ratio_to_the_limit_is_printed_for_all_bands_too():
     assert found[1:3] == ["0.250", "0.100"]
     assert found[6] == "1.00"
     assert found[7:] == ["1.50", f"{(0.1**2 + 0.3**2) ** 0.5 / (0.1 * 2**0.5):.2f}"]
-    nothing = trial()
-    nothing.metrics["photon_limit"].update(resolvable_band=None, bands=[])
+    nothing = trial(resolution_px=None)
+    nothing.metrics["against_truth"]["rings"] = nothing.metrics["photon_limit"]["bands"] = []
     assert rows("Photon limit", cell(nothing, nothing))[0][1:] == 8 * ["-"]
 
 
