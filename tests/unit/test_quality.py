@@ -83,6 +83,18 @@ def test_mask_and_limit_are_in_photons_of_the_scan():
     assert block["photon_limit"]["simple_phase_rad"] == pytest.approx(expected, rel=0.01)
 
 
+def test_mask_and_limit_are_the_same_however_bright_the_probe_of_the_file_is():
+    """They are of the photons that were counted, not of those that the probe would make."""
+    bright = {**ARRAYS, "probeGuess": 7 * ARRAYS["probeGuess"]}
+    frames = quality.frames_of(bright, truth_present=True, shape=OBJECT.shape)
+    found, known = measured(OBJECT, frames), measured(OBJECT)
+    masks = [block["against_truth"]["mask"]["threshold_photons"] for block in (found, known)]
+    assert masks[0] == pytest.approx(masks[1], rel=1e-5)
+    for name in ("photon_limit_phase_rad", "simple_phase_rad"):
+        limits = [block["photon_limit"][name] for block in (found, known)]
+        assert limits[0] == pytest.approx(limits[1], rel=1e-5)
+
+
 def test_an_error_as_small_as_the_limit_is_at_the_limit_in_each_band():
     light = forward.illumination(FRAMES.probe, FRAMES.corners, OBJECT.shape)
     fisher = photon_limit.Fisher.of(FRAMES.probe, OBJECT, FRAMES.corners)
