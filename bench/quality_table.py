@@ -20,8 +20,10 @@ The probe of these inputs is exact. `default` is told so and holds it; `seed` re
 pty-chi does by default. How much of the difference that makes: docs/adr/0019-the-default-recipe.md.
 
 In brackets the coverage, the share of the box that two frames or more see: under 0.5, or where
-held-out photons call for a stop of `default` within two epochs, a cell **cannot be reconstructed**,
-its figures say how wrong it is, and no goal counts it but the choice of an epoch."""
+held-out photons call for a stop of `default` within two epochs, a cell counts as one that **cannot
+be reconstructed**, and for no goal but the choice of an epoch. Both signs are on the side of
+caution (docs/metrics.md); what they leave out that is no worse than what counts stands at the
+end."""
 LIMIT_WORDS = """\
 Phase error of what is delivered and its limit, for both recipes in the same band: from zero to the
 wider of what the two resolve (docs/metrics.md); "-" where neither resolves anything, as the ring

@@ -161,6 +161,17 @@ def test_every_sign_that_excludes_a_cell_is_named():
     assert "\n- by held-out photons alone: 1e4 dense train\n" in text
 
 
+def test_a_cell_that_counts_for_none_and_is_no_worse_than_one_that_counts_is_named():
+    """The signs are on the side of caution, and a reader can see where they are wrong."""
+    sparse = {"view": "sparse", "share": 0.01}
+    better = cell(GOOD.seed, trial((*BEFORE, 0.3), FALLING), **sparse)
+    worse = cell(GOOD.seed, trial((*BEFORE, 0.32), FALLING), **sparse, dose=1000)
+    text = document(GOOD, better, worse)
+    assert "1e4 dense train (0.310), less in: 1e4 sparse train (0.300)\n" in text
+    assert "less in: none\n" in document(GOOD, worse)
+    assert "less in" not in document(worse)
+
+
 def test_goals_are_counted_with_the_cells_that_an_outcome_excludes_too():
     """An exclusion that the judged recipe brings about must not help it unseen."""
     slower = cell(trial((0.6, 0.5, 0.2), second_s=10.0), AT_ONCE, dose=1000)
