@@ -51,7 +51,7 @@ class Cell:
 
 
 def shared_band(cell: Cell) -> Band | None:
-    """Return the band by which both recipes are judged; None where neither resolves anything.
+    """Return the band by which both recipes are judged; None where neither resolves one.
 
     It ends with the one of the eight bands in which the wider of what the two resolve ends.
     """
@@ -103,8 +103,8 @@ def lost(cells: Sequence[Cell]) -> str:
 
 
 def without_band(cells: Sequence[Cell]) -> str:
-    """Return at which doses neither recipe resolves anything; "" for none."""
-    return _said_of("nothing resolved", [cell for cell in cells if shared_band(cell) is None])
+    """Return at which doses neither recipe resolves a band; "" for none."""
+    return _said_of("no resolvable band", [cell for cell in cells if shared_band(cell) is None])
 
 
 def _said_of(words: str, cells: Sequence[Cell]) -> str:

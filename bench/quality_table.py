@@ -26,9 +26,9 @@ caution (docs/metrics.md); what they leave out that is no worse than what counts
 end."""
 LIMIT_WORDS = """\
 Phase error of what is delivered and its limit, for both recipes in the same band: from zero to the
-wider of what the two resolve (docs/metrics.md); "-" where neither resolves anything, as the ring
-correlation of both is under the 1/2-bit curve from the first ring on. The last two columns are the
-ratios of all bands, to 1/2 cycle per pixel, whatever is resolved.
+wider of what the two resolve (docs/metrics.md); "-" where neither has such a band, as the
+ring correlation of both is under the 1/2-bit curve in the first ring already. The last two columns
+are the ratios of all bands, to 1/2 cycle per pixel, whatever is resolved.
 
 A ratio under 1 beats no law: the limit is that of estimates without bias. Total variation is a
 bias, and so are a flat start and a stop before the end; they take variance away, at the cost of
@@ -79,11 +79,7 @@ def _commits(cells: Sequence[Cell]) -> str:
 
 
 def _recipes(cell: Cell) -> str:
-    named = [
-        f"`{each['name']}` version {each['version']} (sha256 {each['sha256'][:12]})"
-        for each in (cell.seed.recipe, cell.default.recipe)
-    ]
-    return f"Recipes: {named[0]} and {named[1]}."
+    return f"Recipes: {cell.seed.made_by} and {cell.default.made_by}."
 
 
 def _at(trial: Trial, epoch: int, flat: float = math.inf) -> str:

@@ -122,10 +122,11 @@ def spectrum(image: np.ndarray) -> np.ndarray:
 def resolved_to_per_px(
     rings: Sequence[Mapping[str, Any]], resolution_px: float | None
 ) -> float | None:
-    """Return the frequency, in cycles per pixel, up to which a curve says that there is detail.
+    """Return the frequency, in cycles per pixel, up to which, from zero on, a curve resolves.
 
     rings: as `RingCorrelation.as_records` gives them.  1/2 where the curve stays above its
-    threshold; None where it is under it from the first ring on, or where there is no curve.
+    threshold; None where it is under it in the first ring already, whatever the others say, or
+    where there is no curve.
     """
     if resolution_px is not None:
         return 0.5 / resolution_px
@@ -145,7 +146,7 @@ def crossing(frequency_per_px: np.ndarray, above: np.ndarray) -> tuple[float | N
         return None, "the correlation stays above the 1/2-bit threshold up to 1/2 cycle per px"
     at = int(under[0])
     if at == 0:
-        return None, "the correlation is under the 1/2-bit threshold from the first ring on"
+        return None, "the correlation is under the 1/2-bit threshold in the first ring already"
     share = above[at - 1] / (above[at - 1] - above[at])
     where = frequency_per_px[at - 1] + share * (frequency_per_px[at] - frequency_per_px[at - 1])
     return float(0.5 / where), ""

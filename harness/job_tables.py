@@ -10,9 +10,9 @@ from harness.manifest import SUCCEEDED
 from harness.records import Read
 
 NOTHING = "-"
-NOTHING_RESOLVED = (
-    " Where there is a limit and none in band, nothing is resolved: the correlation is under 1/2 "
-    "bit from the first ring on."
+NO_BAND = (
+    " Where there is a limit and none in band, there is no such band: the correlation is under "
+    "1/2 bit in the first ring already."
 )
 
 
@@ -21,7 +21,7 @@ def quality(read: Read, jobs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
 
     What a job that failed left may be anything, and is not read.
     """
-    rows, halved, lost = [], [], False
+    rows, halved, without_band = [], [], False
     for job in jobs:
         if job["status"] != SUCCEEDED:
             continue
@@ -29,11 +29,11 @@ def quality(read: Read, jobs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
         if "metrics" in attestation:
             cell = (job["dose"], job["view"], job["split"])
             rows.append((*cell, _verdict(attestation), *_measures(attestation["metrics"])))
-            lost |= _resolves_nothing(attestation["metrics"])
+            without_band |= _has_no_band(attestation["metrics"])
             between = attestation["metrics"]["between_halves"]
             halved += [(*cell, *_between(between))] if between else []
     if rows:
-        yield from _quality(rows, NOTHING_RESOLVED if lost else "")
+        yield from _quality(rows, NO_BAND if without_band else "")
     if halved:
         yield from _halves(halved)
 
@@ -57,7 +57,7 @@ def untold(read: Read, jobs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
         yield table(("dose", "view", "split", "misfit", "no truth because"), rows)
 
 
-def _resolves_nothing(metrics: Mapping[str, Any]) -> bool:
+def _has_no_band(metrics: Mapping[str, Any]) -> bool:
     limit = metrics["photon_limit"]
     return bool(limit and limit["bands"] and not limit["resolvable_band"])
 

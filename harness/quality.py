@@ -163,7 +163,7 @@ def _limit(
 def _by_band(limit_rad: np.ndarray, compared: metrics.Compared) -> Record:
     """Return error and limit up to the resolution found, and in bands, over the mask's square.
 
-    Where nothing is resolved there is no band to take them over.
+    Where the first ring is not resolved there is no such band.
     """
     found, square = compared.phase_error_rad, compared.square
     if found is None or len(limit_rad[square]) < frc.SMALLEST_BOX_PX:

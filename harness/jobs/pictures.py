@@ -178,7 +178,7 @@ def _against_limit(quality: Mapping[str, Any]) -> str:
         if error is not None and least is not None
     ]
     if limit.get("bands") and not band:
-        words.append("nothing is resolved")
+        words.append("no resolvable band")
     return f"phase error: {'; '.join(words) or 'not measured'}"
 
 

@@ -60,7 +60,7 @@ def test_a_curve_without_a_crossing_has_no_mark_and_says_so():
     assert found.label == "against the truth: above 1/2 bit throughout"
     low = [{**ring, "correlation": 0.1} for ring in SLOPE]
     (lost,) = curves.rings(BOTH | NO_HALVES | {"against_truth": truth | {"rings": low}})
-    assert lost.label == "against the truth: under 1/2 bit from the first ring on"
+    assert lost.label == "against the truth: under 1/2 bit in the first ring already"
 
 
 def test_the_bands_begin_at_zero_and_carry_the_errors_of_whole_band_and_mask():
@@ -73,7 +73,7 @@ def test_the_bands_begin_at_zero_and_carry_the_errors_of_whole_band_and_mask():
     assert found.band_to_per_px == 0.5
 
 
-def test_where_nothing_is_resolved_no_band_ends_and_errors_are_over_the_mask_alone():
+def test_without_a_resolvable_band_none_ends_and_errors_are_over_the_mask_alone():
     found = curves.bands(BOTH | {"photon_limit": BOTH["photon_limit"] | {"resolvable_band": None}})
     assert found.band_to_per_px is None
     assert found.error_label == "phase error (rad): 0.065 over the mask"

@@ -94,18 +94,18 @@ def test_both_recipes_are_held_to_the_limit_of_the_same_band():
     assert found.errors_rad == pytest.approx((0.2 * 2**0.5, (0.1**2 + 0.3**2) ** 0.5))
 
 
-NOTHING = trial(resolution_px=None, first=0.1)
+LOST = trial(resolution_px=None, first=0.1)
 
 
-def test_a_recipe_that_resolves_nothing_has_no_say_in_the_band():
-    assert quality_cell.shared_band(cell(NOTHING, trial())).to_cycles_per_px == 0.25
-    assert quality_cell.shared_band(cell(NOTHING, NOTHING)) is None
+def test_a_recipe_without_a_resolvable_band_has_no_say_in_that_of_both():
+    assert quality_cell.shared_band(cell(LOST, trial())).to_cycles_per_px == 0.25
+    assert quality_cell.shared_band(cell(LOST, LOST)) is None
 
 
-def test_where_neither_recipe_resolves_anything_a_table_has_no_band_and_says_so():
-    text = document(cell(NOTHING, NOTHING))
-    assert "first ring on" in text
-    assert rows("Photon limit", cell(NOTHING, NOTHING))[0][1:] == [*6 * ["-"], "1.50", "1.50"]
+def test_where_neither_recipe_has_a_resolvable_band_a_table_has_none_and_says_so():
+    text = document(cell(LOST, LOST))
+    assert "first ring already" in text
+    assert rows("Photon limit", cell(LOST, LOST))[0][1:] == [*6 * ["-"], "1.50", "1.50"]
 
 
 def test_a_cell_that_cannot_be_reconstructed_or_has_no_band_is_named_above_its_panel():
@@ -117,8 +117,8 @@ def test_a_cell_that_cannot_be_reconstructed_or_has_no_band_is_named_above_its_p
         "cannot be reconstructed: 1e3, 1e4"
     )
     assert quality_cell.without_band([GOOD]) == ""
-    dim = cell(NOTHING, NOTHING, dose=1000)
-    assert quality_cell.without_band([dim, GOOD]) == "nothing resolved: 1e3"
+    dim = cell(LOST, LOST, dose=1000)
+    assert quality_cell.without_band([dim, GOOD]) == "no resolvable band: 1e3"
 
 
 def test_a_document_names_every_commit_that_made_its_trials():
@@ -127,6 +127,13 @@ def test_a_document_names_every_commit_that_made_its_trials():
     other = replace(GOOD, default=replace(GOOD.default, commit="1" * 12))
     text = document(GOOD, other)
     assert "commits 000000000000 and 111111111111." in text
+
+
+def test_a_document_says_which_recipes_it_is_of_and_how_near_to_the_least_is_as_good():
+    named = "`some` version 1 (sha256 000000000000"
+    held = replace(GOOD.default, as_good=1.004)
+    text = document(cell(trial(), held))
+    assert f"Recipes: {named}) and {named}, as_good 1.004)." in text
 
 
 def test_the_photon_limit_is_no_goal_at_the_least_dose():
