@@ -146,7 +146,7 @@ def crossing(frequency_per_px: np.ndarray, above: np.ndarray) -> tuple[float | N
         return None, "the correlation stays above the 1/2-bit threshold up to 1/2 cycle per px"
     at = int(under[0])
     if at == 0:
-        return None, "the correlation is under the 1/2-bit threshold in the first ring already"
+        return None, "the correlation is under the 1/2-bit threshold from the first ring on"
     share = above[at - 1] / (above[at - 1] - above[at])
     where = frequency_per_px[at - 1] + share * (frequency_per_px[at] - frequency_per_px[at - 1])
     return float(0.5 / where), ""

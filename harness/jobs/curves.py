@@ -63,7 +63,7 @@ def _rings(of: str, block: Record, name: str) -> Rings:
     resolution_px, resolution_m = block[f"{name}_px"], block[f"{name}_m"]
     if resolution_px is None:
         under = correlation[0] < half_bit[0]
-        where = "under 1/2 bit in the first ring already" if under else "above 1/2 bit throughout"
+        where = "under 1/2 bit from the first ring on" if under else "above 1/2 bit throughout"
         return Rings(of, f"{of}: {where}", at, correlation, half_bit, None)
     metres = "" if resolution_m is None else f", {resolution_m:.3g} m"
     meets = 0.5 / resolution_px

@@ -60,7 +60,7 @@ def test_a_curve_without_a_crossing_has_no_mark_and_says_so():
     assert found.label == "against the truth: above 1/2 bit throughout"
     low = [{**ring, "correlation": 0.1} for ring in SLOPE]
     (lost,) = curves.rings(BOTH | NO_HALVES | {"against_truth": truth | {"rings": low}})
-    assert lost.label == "against the truth: under 1/2 bit in the first ring already"
+    assert lost.label == "against the truth: under 1/2 bit from the first ring on"
 
 
 def test_the_bands_begin_at_zero_and_carry_the_errors_of_whole_band_and_mask():

@@ -171,7 +171,7 @@ def test_where_the_first_ring_is_not_resolved_there_is_no_resolvable_band():
     block = measured(rng.normal(size=OBJECT.shape) + 1j * rng.normal(size=OBJECT.shape))
     assert breaches(block) == ()
     record, limit = block["against_truth"], block["photon_limit"]
-    assert "in the first ring already" in record["undefined"]["frc_half_bit_resolution_px"]
+    assert "from the first ring on" in record["undefined"]["frc_half_bit_resolution_px"]
     assert limit["resolvable_band"] is None
     assert len(limit["bands"]) == 8
     assert measured(OBJECT)["photon_limit"]["resolvable_band"]["to_cycles_per_px"] == 0.5
