@@ -177,13 +177,18 @@ def _limit(
 
 
 def _by_band(limit_rad: np.ndarray, compared: metrics.Compared) -> Record:
-    """Return error and limit up to the resolution found, and in bands, over the mask's square."""
+    """Return error and limit up to the resolution found, and in bands, over the mask's square.
+
+    Where the first ring is not resolved there is no such band.
+    """
     found, square = compared.phase_error_rad, compared.square
     if found is None or len(limit_rad[square]) < frc.SMALLEST_BOX_PX:
         return {"resolvable_band": None, "bands": []}
-    resolution_px = compared.record["frc_half_bit_resolution_px"]
-    end = frc.NYQUIST_PER_PX if resolution_px is None else 0.5 / resolution_px
-    (whole,) = _pairs(found[square], limit_rad[square], (0.0, end))
+    truth = compared.record
+    end = frc.resolved_to_per_px(truth["rings"], truth["frc_half_bit_resolution_px"])
+    whole = None
+    if end is not None:
+        (whole,) = _pairs(found[square], limit_rad[square], (0.0, end))
     bands = _pairs(found[square], limit_rad[square], BAND_EDGES_PER_PX)
     return {"resolvable_band": whole, "bands": bands}
 

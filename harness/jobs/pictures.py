@@ -177,6 +177,8 @@ def _against_limit(quality: Mapping[str, Any]) -> str:
         for where, (error, least) in (("lit mask", over_mask), ("resolvable band", in_band))
         if error is not None and least is not None
     ]
+    if limit.get("bands") and not band:
+        words.append("no resolvable band")
     return f"phase error: {'; '.join(words) or 'not measured'}"
 
 

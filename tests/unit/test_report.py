@@ -123,6 +123,19 @@ def test_a_summary_sets_error_beside_photon_limit():
     assert (cells["error in band"], cells["limit in band"]) == ("0.053", "0.017")
 
 
+def test_a_summary_says_where_there_is_no_resolvable_band():
+    attestation = json.loads((EXAMPLES / "succeeded-with-halves.json").read_text())
+    limit = attestation["metrics"]["photon_limit"]
+    words, table, *_ = quality(
+        "succeeded-with-halves", photon_limit=limit | {"resolvable_band": None}
+    )
+    assert "no such band" in words
+    assert "| 0.065 | 0.025 | - | - | - |" in table.splitlines()[-1]
+    assert "no such band" not in quality("succeeded-with-halves")[0]
+    without = quality("succeeded-with-halves", against_truth=None, photon_limit=None)
+    assert "no such band" not in without[0]
+
+
 def test_a_summary_tells_how_far_two_halves_of_the_frames_agree():
     between = json.loads((EXAMPLES / "succeeded-with-halves.json").read_text())["metrics"][
         "between_halves"
