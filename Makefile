@@ -6,7 +6,7 @@
 
 PYTHON ?= python3
 override DATA := PYTHON DOSE VIEW SPLIT GRIDSIZE RECIPE EPOCHS STOP HALVES DEVICE SEED INITIAL_OBJECT \
-                 PARALLEL FAIL_FAST PRESET BASE BASE_REF HUB PUBLIC_KEY FILE \
+                 PROBE PARALLEL FAIL_FAST PRESET BASE BASE_REF HUB PUBLIC_KEY FILE \
                  OUT JOB TO OPTIONS
 $(foreach name,$(DATA),$(eval override $(name) := $$(value $(name))))
 export $(DATA)
@@ -37,7 +37,7 @@ help: ## list the targets (the default)
 	@echo
 	@echo 'Variables, as in make real-run DOSE=1000 VIEW=dense SPLIT=train EPOCHS=100:'
 	@echo '  DOSE VIEW SPLIT GRIDSIZE                   which jobs'
-	@echo '  RECIPE EPOCHS STOP INITIAL_OBJECT HALVES DEVICE SEED  how they are reconstructed'
+	@echo '  RECIPE EPOCHS STOP INITIAL_OBJECT PROBE HALVES DEVICE SEED  how they are reconstructed'
 	@echo '  PARALLEL                                   jobs side by side; default: one a core'
 	@echo '  FAIL_FAST=1                                stop at the first job that fails'
 	@echo '  PRESET BASE                                which inputs: default or smoke; a base NPZ'
@@ -86,8 +86,9 @@ reconstruct: $(LIGHT_FOR_FILE) $(FULL_FOR_FILE) ## reconstruct one NPZ into a hu
 	@test -n "$$FILE" || { echo 'say which file: make $@ FILE=PATH' >&2; exit 2; }
 	@.venv/bin/python -m harness reconstruct $${RECIPE:+"--recipe=$$RECIPE"} \
 	    $${EPOCHS:+"--num-epochs=$$EPOCHS"} $${STOP:+"--stop=$$STOP"} \
-	    $${INITIAL_OBJECT:+"--initial-object=$$INITIAL_OBJECT"} $${HALVES:+"--halves=$$HALVES"} \
-	    $${SEED:+"--seed=$$SEED"} $${DEVICE:+"--device=$$DEVICE"} -- "$$FILE"
+	    $${INITIAL_OBJECT:+"--initial-object=$$INITIAL_OBJECT"} $${PROBE:+"--probe=$$PROBE"} \
+	    $${HALVES:+"--halves=$$HALVES"} $${SEED:+"--seed=$$SEED"} \
+	    $${DEVICE:+"--device=$$DEVICE"} -- "$$FILE"
 export: $(LIGHT_FOR_HUB) ## write a job as CXI or ptychodus product: make export HUB=PATH TO=cxi OUT=PATH
 	@test -n "$$HUB" && test -n "$$TO" && test -n "$$OUT" || \
 	    { echo 'say which hub, as what, where to: make $@ HUB=PATH TO=cxi OUT=PATH' >&2; exit 2; }
@@ -108,7 +109,7 @@ selfcheck: $(LIGHT) $(FULL) ## check the reconstruction's geometry against known
 	$(NOX) selfcheck
 
 .PHONY: hubs verify anchor reproduce blocked
-hubs: $(LIGHT) ## list the hubs with their verdicts
+hubs: $(LIGHT) ## list the hubs of all studies with their verdicts
 	@$(HARNESS) hubs
 verify: $(LIGHT_FOR_HUB) ## check a hub: make verify HUB=PATH
 	$(NEEDS_HUB)

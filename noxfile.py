@@ -37,6 +37,7 @@ JOBS = {
     "DEVICE": "--device",
     "SEED": "--seed",
     "INITIAL_OBJECT": "--initial-object",
+    "PROBE": "--probe",
     "HALVES": "--halves",
 }
 INTERRUPT_S = 60.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.trial import Trial
-from harness import recipe, reconstructible
+from harness import frc, recipe, reconstructible
 from harness.model import CellKey
 from harness.reconstructible import Coverage
 
@@ -51,24 +51,24 @@ class Cell:
 
 
 def shared_band(cell: Cell) -> Band | None:
-    """Return the band by which both recipes are judged; None where neither resolves anything.
+    """Return the band by which both recipes are judged; None where neither resolves one.
 
     It ends with the one of the eight bands in which the wider of what the two resolve ends.
     """
     trials = (cell.seed, cell.default)
-    limits = [trial.metrics["photon_limit"] for trial in trials]
-    edges = [limit["resolvable_band"]["to_cycles_per_px"] for limit in limits if _resolves(limit)]
+    edges = [edge for trial in trials if (edge := _resolved_to_per_px(trial)) is not None]
     if not edges:
         return None
+    limits = [trial.metrics["photon_limit"] for trial in trials]
     ends = [band["to_cycles_per_px"] for band in limits[0]["bands"]]
     to = next((end for end in ends if end >= max(edges)), ends[-1])
     errors = tuple(_whole(limit["bands"], "phase_rmse_rad", to) for limit in limits)
     return Band(to, _whole(limits[0]["bands"], "photon_limit_phase_rad", to), errors)
 
 
-def _resolves(limit: Mapping[str, Any]) -> bool:
-    band = limit["resolvable_band"]
-    return bool(band and band["photon_limit_phase_rad"])
+def _resolved_to_per_px(trial: Trial) -> float | None:
+    truth = trial.metrics["against_truth"]
+    return frc.resolved_to_per_px(truth["rings"], truth["frc_half_bit_resolution_px"])
 
 
 def _whole(bands: Sequence[Mapping[str, Any]], figure: str, to: float) -> float:
@@ -87,9 +87,28 @@ def all_bands(cell: Cell) -> tuple[float, ...] | None:
     return tuple(ratios)
 
 
+def dose(cell: Cell) -> str:
+    """Return a cell's photons a frame, as in "1e3"."""
+    return f"{cell.key.dose_photons:.0e}".replace("e+0", "e")
+
+
 def name(cell: Cell) -> str:
     """Return what a table calls a cell."""
-    return f"{cell.key.dose_photons:.0e} {cell.key.view} {cell.key.split}".replace("e+0", "e")
+    return f"{dose(cell)} {cell.key.view} {cell.key.split}"
+
+
+def lost(cells: Sequence[Cell]) -> str:
+    """Return which doses cannot be reconstructed, of cells that differ by dose; "" for none."""
+    return _said_of("cannot be reconstructed", [cell for cell in cells if cell.why_not])
+
+
+def without_band(cells: Sequence[Cell]) -> str:
+    """Return at which doses neither recipe resolves a band; "" for none."""
+    return _said_of("no resolvable band", [cell for cell in cells if shared_band(cell) is None])
+
+
+def _said_of(words: str, cells: Sequence[Cell]) -> str:
+    return f"{words}: {', '.join(map(dose, cells))}" if cells else ""
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -14,6 +14,9 @@ LIMIT_VIEWS = ("baseline", "dense")
 GOAL_WORDS = """\
 A stop at once is an outcome of `default`. So that it excludes nothing unseen, the third column
 counts those cells, too, that it alone excludes; of them, such as miss are in brackets."""
+CAUTION_WORDS = """\
+Both signs are on the side of caution. Neither is necessary: what `default` delivers may have less
+error in one of these cells than in one that counts."""
 FLAT_WORDS = """\
 Of the cells that can be reconstructed, these end no better than an object of ones. Less error than
 `seed` where `seed` is one of them is less than something worse than nothing:"""
@@ -77,13 +80,32 @@ def _lost(cells: Sequence[Cell]) -> list[str]:
     for words, sign in signs.items():
         lost = [cell for cell in cells if (cell.coverage.enough, cell.stopped_at_once) == sign]
         lines.append(f"- {words}: {_names(lost) or 'none'}")
-    return lines
+    return [*lines, *_no_worse_than_counted(cells)]
+
+
+def _no_worse_than_counted(cells: Sequence[Cell]) -> list[str]:
+    """Return which cells that count for none end with less error than the worst that counts."""
+    counted = [cell for cell in cells if not cell.why_not]
+    if not counted:
+        return []
+    worst = max(counted, key=_ended)
+    better = [cell for cell in cells if cell.why_not and _ended(cell) < _ended(worst)]
+    said = ", ".join(map(_with_error, better)) or "none"
+    return ["", CAUTION_WORDS, "", f"- more in {_with_error(worst)}, less in: {said}"]
+
+
+def _with_error(cell: Cell) -> str:
+    return f"{name(cell)} ({_ended(cell):.3f})"
+
+
+def _ended(cell: Cell) -> float:
+    return cell.default.error(cell.default.chosen)
 
 
 def _no_better_than_flat(cells: Sequence[Cell]) -> list[str]:
     ends = {
         "`seed`, at its end": lambda cell: cell.seed.nrmse[-1],
-        "`default`, chosen": lambda cell: cell.default.error(cell.default.chosen),
+        "`default`, chosen": _ended,
     }
     lines = [FLAT_WORDS, ""]
     for words, error in ends.items():
@@ -97,12 +119,12 @@ def _names(cells: Sequence[Cell]) -> str:
 
 
 def _beats(cell: Cell) -> bool:
-    return cell.default.error(cell.default.chosen) < cell.seed.nrmse[-1]
+    return _ended(cell) < cell.seed.nrmse[-1]
 
 
 def _chooses(cell: Cell) -> bool:
     default = cell.default
-    return default.error(default.chosen) <= WITHIN_OF_BEST * default.error(default.best)
+    return _ended(cell) <= WITHIN_OF_BEST * default.error(default.best)
 
 
 def _is_fast(cell: Cell) -> bool:

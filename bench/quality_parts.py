@@ -44,6 +44,8 @@ def main() -> None:
     heads = [f"{key.dose_photons:.0e} {key.view}".replace("e+0", "e") for key in CELLS]
     rows = [(part, *(_said(column[part]) for column in columns)) for part in columns[0]]
     print("\n".join(table(("recipe", *heads), rows)))
+    named = [columns[0][part].made_by for part in ("`seed`", "`default`")]
+    print(f"\nRecipes: {' and '.join(named)}.")
 
 
 def _of(npz: Path, seed: int) -> dict[str, Trial]:

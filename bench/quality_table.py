@@ -20,12 +20,15 @@ The probe of these inputs is exact. `default` is told so and holds it; `seed` re
 pty-chi does by default. How much of the difference that makes: docs/adr/0019-the-default-recipe.md.
 
 In brackets the coverage, the share of the box that two frames or more see: under 0.5, or where
-held-out photons call for a stop of `default` within two epochs, a cell **cannot be reconstructed**,
-its figures say how wrong it is, and no goal counts it but the choice of an epoch."""
+held-out photons call for a stop of `default` within two epochs, a cell counts as one that **cannot
+be reconstructed**, and for no goal but the choice of an epoch. Both signs are on the side of
+caution (docs/metrics.md); what they leave out that is no worse than what counts stands at the
+end."""
 LIMIT_WORDS = """\
 Phase error of what is delivered and its limit, for both recipes in the same band: from zero to the
-wider of what the two resolve (docs/metrics.md). The last two columns are the ratios of all bands,
-to 1/2 cycle per pixel, whatever is resolved.
+wider of what the two resolve (docs/metrics.md); "-" where neither has such a band, as the
+ring correlation of both is under the 1/2-bit curve in the first ring already. The last two columns
+are the ratios of all bands, to 1/2 cycle per pixel, whatever is resolved.
 
 A ratio under 1 beats no law: the limit is that of estimates without bias. Total variation is a
 bias, and so are a flat start and a stop before the end; they take variance away, at the cost of
@@ -76,11 +79,7 @@ def _commits(cells: Sequence[Cell]) -> str:
 
 
 def _recipes(cell: Cell) -> str:
-    named = [
-        f"`{each['name']}` version {each['version']} (sha256 {each['sha256'][:12]})"
-        for each in (cell.seed.recipe, cell.default.recipe)
-    ]
-    return f"Recipes: {named[0]} and {named[1]}."
+    return f"Recipes: {cell.seed.made_by} and {cell.default.made_by}."
 
 
 def _at(trial: Trial, epoch: int, flat: float = math.inf) -> str:

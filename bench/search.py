@@ -74,6 +74,7 @@ def main() -> None:
             found = [_try(recipe, *scan) for scan in scans]
             judge = judge or found
             print(_row(name, found, judge), flush=True)
+        print(f"\nChanges of {judge[0].made_by}.")
 
 
 def _cells() -> list[tuple[str, str, int]]:

@@ -14,7 +14,7 @@ import math
 from pathlib import Path
 
 from bench import search, trial
-from bench.quality_table import WITHIN_OF_BEST
+from bench.quality_goals import WITHIN_OF_BEST
 from bench.timing import scratch
 from bench.trial import Trial
 from harness import heldout, layout, matrix

@@ -43,6 +43,15 @@ class Trial:
     as_good: float
 
     @property
+    def made_by(self) -> str:
+        """The recipe, and how near to the least it takes to be as good where data are held out."""
+        as_good = f", as_good {self.as_good}" if self.held_out else ""
+        named = self.recipe
+        return (
+            f"`{named['name']}` version {named['version']} (sha256 {named['sha256'][:12]}{as_good})"
+        )
+
+    @property
     def chosen(self) -> int:
         """The epoch that held-out data choose, counted from 1; the last where none are held out."""
         return heldout.chosen(self.held_out, self.as_good) if self.held_out else len(self.nrmse)

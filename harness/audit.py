@@ -57,8 +57,11 @@ OTHER_INPUT = "the input at hand is another file"
 OTHER_STUDY = "the study at hand is another: give --study"
 ONE_HALF = "the other half of its scan is not among the inputs seen"
 NO_TRUTH = "the input has no truth, or the object has another shape"
-OTHER_LOSS = "its loss is of another kind, or of a model that is not computed here"
+OTHER_LOSS = "its loss is of another kind"
+LAST_NOT_KEPT = "of the epoch delivered alone: the positions of the last one are not kept"
 REFINED = "the reconstruction refined them"
+# What of a job is computed where its reconstruction put the frames.
+MOVED, AT_REFINED = ("metrics", "halves", "held-out"), "at the refined positions"
 NO_POSITIONS = "the arrays have no positions"
 NOT_KEPT = "the arrays of other epochs are not kept"
 NOT_ASKED = "not asked: the study is of one file, whose frames nobody chose"
@@ -280,10 +283,9 @@ def _measured(job: _Job, seen: _Seen) -> Iterator[Finding]:
         yield from measured_again.check_truth(where, attestation, seen.error)
     if not isinstance(seen.metrics, str):
         yield from measured_again.check_metrics(where, attestation["metrics"], seen.metrics)
-        if not measured_again.has_another_model(attestation):
-            yield from measured_again.check_final_loss(
-                where, attestation, seen.metrics, seen.final_mse
-            )
+        if not measured_again.has_another_loss(attestation):
+            last = None if measured_again.is_refined(attestation) else seen.final_mse
+            yield from measured_again.check_final_loss(where, attestation, seen.metrics, last)
     if not isinstance(seen.halves, str):
         attested = attestation["metrics"]["between_halves"]
         yield from measured_again.check_halves(where, attested, seen.halves)
@@ -306,7 +308,8 @@ def _accounts(job: _Job, seen: _Seen, spaced: str, apart: str) -> Iterator[Accou
         yield Account(claim, subject, RECOMPUTED)
     yield Account("input", subject, COMPARED if reason else RECOMPUTED, reason)
     unmeasured = seen.metrics if isinstance(seen.metrics, str) else ""
-    another = OTHER_LOSS if measured_again.has_another_model(job.attestation) else ""
+    refined = measured_again.is_refined(job.attestation)
+    another = OTHER_LOSS if measured_again.has_another_loss(job.attestation) else ""
     for claim, why in (
         ("data-001", reason),
         ("dose", reason),
@@ -321,10 +324,12 @@ def _accounts(job: _Job, seen: _Seen, spaced: str, apart: str) -> Iterator[Accou
         ("held-out", seen.held_out if isinstance(seen.held_out, str) else ""),
         ("errors-by-epoch", NOT_KEPT),
     ):
-        yield Account(claim, subject, NOT_SEEN if why else RECOMPUTED, why)
+        at = AT_REFINED if not why and claim in MOVED and refined else ""
+        yield Account(claim, subject, NOT_SEEN if why else RECOMPUTED, why or at)
     # The last loss was tracked before the last updates: it is bounded by the arrays, not given.
     bounded = unmeasured or another
-    yield Account("final-loss", subject, NOT_SEEN if bounded else COMPARED, bounded)
+    of_one = LAST_NOT_KEPT if refined else ""
+    yield Account("final-loss", subject, NOT_SEEN if bounded else COMPARED, bounded or of_one)
     yield Account("options", subject, COMPARED)
 
 
@@ -346,12 +351,13 @@ def _open_input(read: records.Read, job: _Job, inputs: Inputs) -> _Seen:
     pixel_size_m = reading.metadata.get("pixel_size_m")
     judged = remeasure.judgement(data, reading.metadata)
     present = judged is not None and judged.present
-    told = {"truth_present": present, "opr_modes": job.opr_modes}
+    moved = {"refined": measured_again.is_refined(job.attestation)}
+    told = {"truth_present": present, "opr_modes": job.opr_modes, **moved}
     return _Seen(
         "",
         remeasure.metrics(archive, data, pixel_size_m=pixel_size_m, **told),
         halves,
-        remeasure.held_out(archive, data, job.settings),
+        remeasure.held_out(archive, data, job.settings, **moved),
         reading,
         judged,
         remeasure.truth_error(archive, data, reading) if present else None,

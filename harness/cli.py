@@ -281,7 +281,9 @@ def _add_mutation(subparsers: argparse._SubParsersAction) -> None:
 
 def _add_hubs(subparsers: argparse._SubParsersAction) -> None:
     command = subparsers.add_parser("hubs", help="list hubs with the verdicts of their stages")
-    _add_study(command)
+    command.add_argument(
+        "--study", type=terminal.path, metavar="FILE", help="only this study's; default: all"
+    )
     command.set_defaults(work=commands.hubs)
 
 

@@ -93,17 +93,13 @@ def new_hub(options: argparse.Namespace) -> int:
     """Make a hub and print where it lies."""
     design = reconstruction.get_study_design(options.study)
     _checked(design, options)
-    terminal.say(_make_hub(design, options).as_posix())
+    terminal.say(_make_hub(design).as_posix())
     return EXIT_OK
 
 
-def _make_hub(design: StudyDesign, options: argparse.Namespace) -> Path:
+def _make_hub(design: StudyDesign) -> Path:
     from harness import hub, provenance
 
-    if key := _key(options):
-        from harness import signing
-
-        signing.load(key)
     reports = Path(layout.reports(design.initiative))
     return hub.create(reports, design.initiative, design.hub_slug, provenance.now)
 
@@ -147,20 +143,20 @@ def reconstruct(options: argparse.Namespace) -> int:
     """Make a study and a hub of one file: dry run and real run."""
     from harness import onefile, provenance
 
-    options.study = onefile.write_study(options.file, terminal.say)
+    one = onefile.study_of(options.file)
     options.base, options.preset = options.file, onefile.PRESET
-    options.halves = options.halves or onefile.halves(options.file)
+    options.halves = options.halves or one.halves
     # A hub of one file holds no RED.
     options.base_ref = None
-    design = reconstruction.get_study_design(options.study)
-    _checked(design, options)
+    _checked(one.design, options)
     provenance.require_packages()
     provenance.require_device(options.device)
-    options.hub = _make_hub(design, options)
+    options.study = onefile.write(one, terminal.say)
+    options.hub = _make_hub(one.design)
     for options.stage in layout.RUN_STAGES:
         if code := stage(options):
             return code
-    for line in onefile.next_steps(options.hub, options.study, design, options.file):
+    for line in onefile.next_steps(options.hub, options.study, one.design, options.file):
         terminal.say(line)
     return EXIT_OK
 
@@ -187,6 +183,10 @@ def _checked(design: StudyDesign, options: argparse.Namespace) -> dict[str, Any]
         prepare.check_base(options.base)
     if options.base_ref is not None:
         _check_base_ref(options.base_ref)
+    if key := _key(options):
+        from harness import signing
+
+        signing.load(key)
     return checked
 
 
@@ -326,11 +326,15 @@ def mutation(options: argparse.Namespace) -> int:
 
 
 def hubs(options: argparse.Namespace) -> int:
-    """List hubs with the verdicts of their stages."""
+    """List hubs with the verdicts of their stages: of every study, or of the one that is named."""
     from harness import publish
 
-    design = reconstruction.get_study_design(options.study)
-    for line in publish.list_hubs(Path(layout.reports(design.initiative))):
+    if options.study is None:
+        lines = publish.list_all_hubs(Path(layout.INITIATIVES))
+    else:
+        design = reconstruction.get_study_design(options.study)
+        lines = publish.list_hubs(Path(layout.reports(design.initiative)))
+    for line in lines:
         terminal.say(line)
     return EXIT_OK
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,11 +104,11 @@ class Reconstruction:
 def run(request: Request, say: Callable[[str], object]) -> None:
     """Write the file.
 
-    Raises UsageError for a job that there is not and a file that exists, HubDamaged for a hub that
-    differs from its seal, InputInvalid where a length or the frames are missing.
+    Raises UsageError for a job that there is not and a file that exists or cannot be written,
+    HubDamaged for a hub that differs from its seal, InputInvalid where a length or the frames are
+    missing.
     """
-    if request.out.exists():
-        raise UsageError(f"{request.out} exists; name another file with --out")
+    files.require_new(request.out)
     opened = publish.open_sealed(request.hub)
     job, roots = _job(opened.read, request)
     data = opened.read(f"{job['output_dir']}/{layout.RECONSTRUCTION}") or b""
@@ -124,7 +123,7 @@ def run(request: Request, say: Callable[[str], object]) -> None:
         geometry=geometry(request.geometry, metadata),
     )
     content = WRITERS[request.format](done)
-    files.write_new(request.out, content)
+    files.write_output(request.out, content)
     say(f"written: {request.out}, {request.format}, {done.comments}")
 
 
@@ -162,18 +161,19 @@ def _source(
 
 
 def geometry(told: scans.Geometry, metadata: Mapping[str, Any]) -> scans.Geometry:
-    """Return the lengths told, the others from metadata; InputInvalid names what neither says."""
-    found = {name: getattr(told, name) or metadata.get(key) for name, (key, _) in LENGTHS.items()}
-    missing = [option for name, (_, option) in LENGTHS.items() if found[name] is None]
+    """Return the lengths told, the others from metadata.
+
+    Raises InputInvalid where neither says one, or who says it says no number above 0.
+    """
+    of_input = {name: metadata.get(key) for name, (key, _) in LENGTHS.items()}
+    found = scans.joined(scans.Geometry(**of_input), told)
+    missing = [option for name, (_, option) in LENGTHS.items() if getattr(found, name) is None]
     if missing:
         raise InputInvalid(
             f"neither the job's input nor the command line says what makes pixels metres: say "
             f"{', '.join(missing)}"
         )
-    wrong = [name for name, value in found.items() if not (math.isfinite(value) and value > 0)]
-    if wrong:
-        raise InputInvalid(f"not above 0: {', '.join(LENGTHS[name][1] for name in wrong)}")
-    return scans.Geometry(**found)
+    return found
 
 
 def as_ptychodus(done: Reconstruction) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,31 @@ def write_new(path: Path, data: bytes) -> None:
         raise UsageError(f"{path.name} exists in {path.parent.name}/ and is evidence") from None
     finally:
         temporary.unlink()
+
+
+def require_new(path: Path) -> None:
+    """Raise UsageError for an output, named on the command line, that exists or cannot be."""
+    with _written(path):
+        if path.exists():
+            raise UsageError(f"{path} exists; name another file with --out")
+
+
+def write_output(path: Path, data: bytes) -> None:
+    """Write a file that the command line names, as `write_new`; UsageError says why it cannot."""
+    with _written(path):
+        write_new(path, data)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        # A folder that is to be made, and is there as a file.
+        why = "its folder is a file" if isinstance(error, FileExistsError) else error.strerror
+        raise UsageError(
+            f"{path} cannot be written, {why}: name another file with --out"
+        ) from error
 
 
 def replace(path: Path, data: bytes) -> None:

@@ -45,18 +45,32 @@ MOVES = ("sample", "probe")
 CXI_PTYCHODUS = "/entry_1/ptychodus"
 
 
+# What of `Beside` a format uses; the others use nothing of it.
+USED = {
+    "CXI": ("diffraction", "frames_path", "translation"),
+    "ptychodus": ("diffraction", "frames_path"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Beside:
     """What the command line names beside the file.
 
     diffraction: file of the frames, of a scan that lies in two files.  frames_path: where in it
-    they lie, None for the usual places.  translation: whether a CXI file's translations are the
-    sample's or the probe's, None to go by what the file says of them.
+    they lie, or in the scan's own where there is no other; None for the usual places.
+    translation: whether a CXI file's translations are the sample's or the probe's, None to go by
+    what the file says of them.
     """
 
     diffraction: Path | None = None
     frames_path: str | None = None
     translation: str | None = None
+
+    def unused(self, source_format: str) -> tuple[str, ...]:
+        """Return the options that name something of which a format has no use."""
+        told = [name for name in self.__slots__ if getattr(self, name) is not None]
+        used = USED.get(source_format, ())
+        return tuple(f"--{name.replace('_', '-')}" for name in told if name not in used)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,20 +96,23 @@ def scan(file: h5py.File, beside: Beside) -> RawScan:
     )
 
 
-def check_positions(positions: np.ndarray, name: str) -> None:
-    """Raise InputInvalid for an array that is not (n, 2) or (n, 3) numbers, n >= 1."""
+def check_positions(positions: np.ndarray, name: str, columns: tuple[int, ...] = (2,)) -> None:
+    """Raise InputInvalid for an array that is not (n, 2) numbers, n >= 1.
+
+    columns: how many there may be, where a format has more.
+    """
     if positions.dtype.kind not in "fiu" or positions.ndim != 2 or not len(positions):
         raise InputInvalid(
             f"{name} is {positions.dtype} of shape {positions.shape}, no positions: store (n, 2) "
             "numbers"
         )
-    if positions.shape[1] not in (2, 3):
+    if positions.shape[1] not in columns:
         raise InputInvalid(f"{name} has {positions.shape[1]} columns: store two")
 
 
 def _cxi(file: h5py.File, beside: Beside) -> RawScan:
     name, translation = _first(file, CXI_TRANSLATIONS)
-    check_positions(translation, "translation")
+    check_positions(translation, "translation", columns=(2, 3))
     moves, why = _moves(file, name, beside.translation)
     sign = -1.0 if moves == "sample" else 1.0
     positions = sign * _in_unit(file, name, METRES, "m") * translation[:, 1::-1].astype(np.float64)
@@ -187,9 +204,9 @@ def _frames(file: h5py.File, beside: Beside) -> Frames:
     if beside.diffraction is not None:
         with naming(beside.diffraction), hdf5.opened(beside.diffraction) as other:
             return _frames_in(other, beside.frames_path)
-    if not any(hdf5.exists(file, name) for name in CXI_FRAMES):
+    if beside.frames_path is None and not any(hdf5.exists(file, name) for name in CXI_FRAMES):
         raise InputInvalid("positions but no frames: say --diffraction FILE")
-    return _frames_in(file, None)
+    return _frames_in(file, beside.frames_path)
 
 
 def _frames_in(file: h5py.File, told: str | None) -> Frames:

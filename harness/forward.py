@@ -17,6 +17,10 @@ from harness.opr import Opr
 
 BLOCK_FRAMES = 8  # what fits a cache
 
+# First (row, column) of each frame's patch, int (n, 2), and the parts of a pixel, float (n, 2), by
+# which its probe lies beside it: `corners` and `shifts_px` of `waves`.
+Placed = tuple[np.ndarray, np.ndarray]
+
 
 def patch_corners(
     positions_x_px: np.ndarray,
@@ -42,6 +46,25 @@ def patch_corners(
             f"is {object_shape[0]} x {object_shape[1]} px. Mend xcoords, ycoords or objectGuess"
         )
     return corners.astype(np.int64)
+
+
+def refined(
+    positions_x_px: np.ndarray,
+    positions_y_px: np.ndarray,
+    frame_px: int,
+    object_shape: tuple[int, int],
+) -> Placed:
+    """Return corners and parts of a pixel of positions that were refined, whatever they came to.
+
+    As `patch_corners` and `parts_of_a_pixel`, but a patch may leave the object: there it sees the
+    edge repeated, as in pty-chi.  One wholly beyond it stands next to the edge, and sees the same.
+    """
+    centres = np.stack([positions_y_px, positions_x_px], axis=1)
+    with np.errstate(invalid="ignore"):
+        beside_px = parts_of_a_pixel(positions_x_px, positions_y_px)
+    corners = np.nan_to_num(np.rint(centres)) - frame_px // 2
+    near = np.clip(corners, -frame_px, np.asarray(object_shape))
+    return near.astype(np.int64), beside_px
 
 
 def parts_of_a_pixel(positions_x_px: np.ndarray, positions_y_px: np.ndarray) -> np.ndarray:
@@ -129,11 +152,23 @@ def _blocks(
     side = probe.shape[-1]
     each = probes(probe, len(corners), shifts_px, relaxed)
     exits = (
-        here * object_[row : row + side, column : column + side]
+        here * _patch(object_, row, column, side)
         for (row, column), here in zip(corners, each, strict=True)
     )
     while some := list(islice(exits, BLOCK_FRAMES)):
         yield fft.fft2(np.stack(some), norm="ortho", overwrite_x=True)
+
+
+def _patch(object_: np.ndarray, row: int, column: int, side: int) -> np.ndarray:
+    """Return what a frame sees of the object; beyond it, its edge."""
+    height, width = object_.shape
+    if 0 <= row <= height - side and 0 <= column <= width - side:
+        return object_[row : row + side, column : column + side]
+    rows, columns = (
+        np.clip(np.arange(first, first + side), 0, size - 1)
+        for first, size in ((row, height), (column, width))
+    )
+    return object_[np.ix_(rows, columns)]
 
 
 def illumination(
@@ -150,7 +185,10 @@ def illumination(
     light = np.zeros(shape)
     each = probes(probe, len(corners), shifts_px)
     for (row, column), here in zip(corners, each, strict=True):
-        light[row : row + side, column : column + side] += (np.abs(here) ** 2).sum(axis=0)
+        seen = light[max(row, 0) : row + side, max(column, 0) : column + side]
+        above, left = max(-row, 0), max(-column, 0)
+        power = (np.abs(here) ** 2).sum(axis=0)
+        seen += power[above : above + seen.shape[0], left : left + seen.shape[1]]
     return light
 
 

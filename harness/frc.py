@@ -5,7 +5,9 @@ Pure numpy.  Source: van Heel and Schatz, J. Struct. Biol. 151, 250 (2005); docs
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -115,6 +117,22 @@ def spectrum(image: np.ndarray) -> np.ndarray:
     """Return the FFT of a square image less its weighted mean, under the window."""
     weight = window(len(image))
     return np.fft.fft2(weight * (image - (weight * image).sum() / weight.sum()))
+
+
+def resolved_to_per_px(
+    rings: Sequence[Mapping[str, Any]], resolution_px: float | None
+) -> float | None:
+    """Return the frequency, in cycles per pixel, up to which, from zero on, a curve resolves.
+
+    rings: as `RingCorrelation.as_records` gives them.  1/2 where the curve stays above its
+    threshold; None where it is under it in the first ring already, whatever the others say, or
+    where there is no curve.
+    """
+    if resolution_px is not None:
+        return 0.5 / resolution_px
+    if not rings or rings[0]["correlation"] < rings[0]["half_bit"]:
+        return None
+    return NYQUIST_PER_PX
 
 
 def crossing(frequency_per_px: np.ndarray, above: np.ndarray) -> tuple[float | None, str]:

@@ -13,10 +13,10 @@ import numpy as np
 
 from harness import forward, frc, metrics, registration
 from harness.errors import InputInvalid
-from harness.model import HALF_OBJECTS, HALVES
+from harness.model import HALF_OBJECTS, HALVES, POSITIONS
 
 NONE, ALTERNATE = HALVES
-NEEDED = (*HALF_OBJECTS, "probe", "positions_x_px", "positions_y_px")
+NEEDED = (*HALF_OBJECTS, "probe", *POSITIONS)
 
 Record = dict[str, Any]
 
@@ -36,15 +36,15 @@ def measure(arrays: Mapping[str, np.ndarray | None], pixel_size_m: float | None)
     """Return result.json's `metrics.between_halves`.
 
     arrays: of reconstruction.npz, those `NEEDED`.  The region is lit by both halves, by the light
-    of the probe that all frames gave.  Raises InputInvalid where arrays are missing or do not fit.
+    of the probe that all frames gave, where refinement left them: of a frame beyond the object's
+    edge, by the part inside.  Raises InputInvalid where arrays are missing or do not fit.
     """
     one, other, probe, x_px, y_px = (arrays.get(name) for name in NEEDED)
     _require(all(array is not None for array in (one, other, probe, x_px, y_px)))
     _require(one.ndim == 2 and one.shape == other.shape and probe.ndim == 3)
     _require(x_px.ndim == 1 and x_px.shape == y_px.shape)
-    corners = forward.patch_corners(x_px, y_px, probe.shape[-1], one.shape)
+    corners, beside_px = forward.refined(x_px, y_px, probe.shape[-1], one.shape)
     parts = split(len(corners))
-    beside_px = forward.parts_of_a_pixel(x_px, y_px)
     inside = np.logical_and(
         *(_lit(probe, corners[part], one.shape, beside_px[part]) for part in parts)
     )

@@ -22,9 +22,10 @@ _DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryErro
 
 def start(path: Path) -> bytes:
     """Return a file's first bytes; InputInvalid for what is no regular file that can be read."""
-    if path.exists() and not path.is_file():
-        raise InputInvalid("no regular file. Give a file")
     try:
+        # Opening a pipe would wait for somebody who writes into it.
+        if path.exists() and not path.is_file():
+            raise InputInvalid("no regular file. Give a file")
         with path.open("rb") as file:
             return file.read(8)
     except OSError as error:

@@ -40,10 +40,9 @@ def run(request: Request, say: Callable[[str], object]) -> None:
     """Write the NPZ and say what was assumed.
 
     Raises InputInvalid where the file lacks something, shows it in no way, or breaks DATA-001;
-    UsageError where the NPZ exists.
+    UsageError where the NPZ exists or cannot be written, or an option is not for the file's format.
     """
-    if request.out.exists():
-        raise UsageError(f"{request.out} exists; name another file with --out")
+    files.require_new(request.out)
     probe = _probe(request.told.probe)
     with scans.naming(request.source):
         done = _converted(request, probe)
@@ -52,7 +51,7 @@ def run(request: Request, say: Callable[[str], object]) -> None:
         found = _findings(data, request.out)
         if rules.errors(found):
             raise InputInvalid("makes no file of DATA-001: mend what the findings name", found)
-    files.write_new(request.out, data)
+    files.write_output(request.out, data)
     say(f"{request.source.name} ({done.metadata['source_format']}), taken as given:")
     for line in (*done.metadata["assumptions"], *map(rules.as_text, found)):
         say(f"  {line}")
@@ -72,6 +71,12 @@ def _probe(told: str | None) -> np.ndarray | None:
 
 def _converted(request: Request, probe: np.ndarray | None) -> scans.Converted:
     raw = foreign.read(request.source, request.beside)
+    if unused := request.beside.unused(raw.source_format):
+        verb, it = ("is", "it") if len(unused) == 1 else ("are", "them")
+        raise UsageError(
+            f"{request.source}: {' and '.join(unused)} {verb} not for {raw.source_format} files: "
+            f"leave {it} out"
+        )
     try:
         return measured.convert(raw if probe is None else replace(raw, probe=probe), request.told)
     except MemoryError:

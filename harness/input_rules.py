@@ -9,7 +9,10 @@ RULES: dict[str, Rule] = {
     "npz.missing": Rule("the input exists", "check the root, or make the inputs: make inputs"),
     "npz.not-a-file": Rule("the input is a regular file", "give the path of an NPZ file"),
     "npz.unreadable": Rule("the input can be read", "mend the path or its permissions"),
-    "npz.not-a-zip": Rule("the input is an NPZ, a zip archive", "save it with numpy.savez"),
+    "npz.not-a-zip": Rule(
+        "the input is an NPZ, a zip archive",
+        "for other formats: python -m harness import; else save it with numpy.savez",
+    ),
     "npz.truncated": Rule("the archive is whole", "copy or make the file again"),
     "npz.directory": Rule(
         "the archive ends in a directory of all its members", "copy or make the file again"
@@ -42,7 +45,11 @@ RULES: dict[str, Rule] = {
     "npz.metadata-json": Rule(
         "_metadata is one unicode text holding a JSON object", "save json.dumps(...) of a dict"
     ),
-    "npz.key-missing": Rule("the required keys are there", "add the array to the file"),
+    "npz.key-missing": Rule(
+        "the required keys are there",
+        "for other formats and measured scans: python -m harness import; else add the array to "
+        "the file",
+    ),
     "npz.unknown-key": Rule(
         "the contract knows each key", "nothing to do: the array is recorded and not used", "note"
     ),

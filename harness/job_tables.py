@@ -10,6 +10,10 @@ from harness.manifest import SUCCEEDED
 from harness.records import Read
 
 NOTHING = "-"
+NO_BAND = (
+    " Where there is a limit and none in band, there is no such band: the correlation is under "
+    "1/2 bit in the first ring already."
+)
 
 
 def quality(read: Read, jobs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
@@ -17,7 +21,7 @@ def quality(read: Read, jobs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
 
     What a job that failed left may be anything, and is not read.
     """
-    rows, halved = [], []
+    rows, halved, without_band = [], [], False
     for job in jobs:
         if job["status"] != SUCCEEDED:
             continue
@@ -25,10 +29,11 @@ def quality(read: Read, jobs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
         if "metrics" in attestation:
             cell = (job["dose"], job["view"], job["split"])
             rows.append((*cell, _verdict(attestation), *_measures(attestation["metrics"])))
+            without_band |= _has_no_band(attestation["metrics"])
             between = attestation["metrics"]["between_halves"]
             halved += [(*cell, *_between(between))] if between else []
     if rows:
-        yield from _quality(rows)
+        yield from _quality(rows, NO_BAND if without_band else "")
     if halved:
         yield from _halves(halved)
 
@@ -52,7 +57,12 @@ def untold(read: Read, jobs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
         yield table(("dose", "view", "split", "misfit", "no truth because"), rows)
 
 
-def _quality(rows: Sequence[Sequence[Any]]) -> Iterable[str]:
+def _has_no_band(metrics: Mapping[str, Any]) -> bool:
+    limit = metrics["photon_limit"]
+    return bool(limit and limit["bands"] and not limit["resolvable_band"])
+
+
+def _quality(rows: Sequence[Sequence[Any]], more: str) -> Iterable[str]:
     yield (
         "Quality, against the truth where there is one, over the lit mask (docs/metrics.md). "
         "Reconstructible: whether at least half of the scanned box is seen by two frames or more, "
@@ -61,6 +71,7 @@ def _quality(rows: Sequence[Sequence[Any]]) -> Iterable[str]:
         "MS-SSIM: of the phase. Limit: what shot noise leaves of the phase error. In band: up to "
         "the ring correlation's 1/2-bit resolution, a half period; without one, up to 1/2 cycle "
         "per pixel. A job's `resolution.png` draws that correlation, and error and limit by band."
+        + more
     )
     cell = ("dose", "view", "split", "reconstructible")
     head = (*cell, "NRMSE", "MS-SSIM", "phase error (rad)", "limit (rad)")

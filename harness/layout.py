@@ -37,7 +37,8 @@ RESULT = "result.json"
 RECONSTRUCTION = "reconstruction.npz"
 AUTHORITATIVE_COMMANDS = "./docs/TESTING_GUIDE.md"
 
-DEFAULT_STUDY = "plans/active/STUDY-SYNTH-FLY64-DOSE-OVERLAP-001/study.toml"
+INITIATIVES = "plans/active"
+DEFAULT_STUDY = f"{INITIATIVES}/STUDY-SYNTH-FLY64-DOSE-OVERLAP-001/study.toml"
 
 STAGES = ("red", "green", "collect", "dry-run", "real-run")
 RUN_STAGES = ("dry-run", "real-run")
@@ -109,12 +110,12 @@ def inputs_folder(preset: str, base_sha256: str | None) -> str:
 
 def study(initiative: str) -> str:
     """Return where an initiative's study file lies, relative to the repository's root."""
-    return f"plans/active/{initiative}/study.toml"
+    return f"{INITIATIVES}/{initiative}/study.toml"
 
 
 def reports(initiative: str) -> str:
     """Return where an initiative's hubs lie, relative to the repository's root."""
-    return f"plans/active/{initiative}/reports"
+    return f"{INITIATIVES}/{initiative}/reports"
 
 
 def timestamp(moment: datetime) -> str:

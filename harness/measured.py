@@ -6,6 +6,7 @@ tells is refused, with the option that tells it.  Source: docs/importing.md
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -21,11 +22,14 @@ from harness.scans import (
     Told,
     Turn,
     agreed_energy_ev,
+    agreed_pixel_size_m,
     joined,
-    pixel_size_m,
+    require,
 )
 
 INPUT_KIND = "measured"
+# Over the largest object, positions by two such pixels lie less than 0.02 px apart.
+SAME_PIXEL = 1e-6
 
 
 def convert(raw: RawScan, told: Told) -> Converted:
@@ -36,9 +40,12 @@ def convert(raw: RawScan, told: Told) -> Converted:
     raw = _conjugated(raw, told, stated)
     probe = placement.probe_of(raw, told, counts, stated)
     geometry = _geometry(raw, told, stated)
-    pixel_m = pixel_size_m(geometry, old_px)
+    told_pixel = told.geometry.pixel_size_m is not None
+    pixel_m = agreed_pixel_size_m(geometry, old_px, stated, told=told_pixel)
     positions_px = placement.positions_px(raw, told, old_px, geometry, stated)
     guess, side_px = _guess(raw, told, old_px, stated), detector.side_px(old_px, told)
+    if guess is not None:
+        _require_own_pixel(raw.geometry.pixel_size_m, pixel_m)
     if side_px != old_px:
         factor = side_px / old_px
         positions_px = positions_px * factor
@@ -78,6 +85,16 @@ def _guess(raw: RawScan, told: Told, old_px: int, stated: list[str]) -> np.ndarr
         )
         return None
     return raw.object_guess
+
+
+def _require_own_pixel(own_m: float | None, pixel_m: float | None) -> None:
+    """Refuse an object of a file that says its pixel where another pixel is told."""
+    same = None in (own_m, pixel_m) or math.isclose(own_m, pixel_m, rel_tol=SAME_PIXEL)
+    require(
+        same,
+        f"the file's object lies on pixels of {own_m} m, and not of {pixel_m} m as told: say "
+        "--no-object to leave it out, or leave --pixel-size-m out",
+    )
 
 
 def _conjugated(raw: RawScan, told: Told, stated: list[str]) -> RawScan:

@@ -21,12 +21,8 @@ from harness.wording import said
 LEAST_SHARE_OF_FINAL = 0.5
 # Positions are left in single precision: of some thousand pixels, seven digits.
 POSITION_TOLERANCE_PX = 1e-3
-# pty-chi's options that make its losses another figure, or its positions others than those given:
-# there is nothing to compare.
-OTHER_MODELS = (
-    "reconstructor_options.displayed_loss_function",
-    "probe_position_options.optimizable",
-)
+# pty-chi's option that makes its losses another figure: there is nothing to compare.
+OTHER_LOSS = "reconstructor_options.displayed_loss_function"
 
 Record = Mapping[str, Any]
 
@@ -136,7 +132,7 @@ def check_selection(where: str, key: str, stated: Record, metadata: Record) -> I
 
 def is_refined(attestation: Record) -> bool:
     """Return whether the positions were moved by the reconstruction."""
-    return bool(attestation["settings"].get(recipe.REFINED))
+    return recipe.refines_positions(attestation["settings"])
 
 
 def check_final_loss(
@@ -163,10 +159,9 @@ def check_final_loss(
             )
 
 
-def has_another_model(attestation: Record) -> bool:
-    """Return whether losses are of another kind, or of positions that are not the input's."""
-    changed = attestation["options_changed"]
-    return any(name.startswith(part) for name in changed for part in OTHER_MODELS)
+def has_another_loss(attestation: Record) -> bool:
+    """Return whether losses are of another kind than what is computed of the arrays."""
+    return any(name.startswith(OTHER_LOSS) for name in attestation["options_changed"])
 
 
 def _compare(

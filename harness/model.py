@@ -11,6 +11,8 @@ LARGEST_SEED = 2**32 - 1  # of a reconstruction: numpy's legacy seed, which pty-
 HALVES = ("none", "alternate")
 # Arrays of reconstruction.npz: the objects, each from one half of the frames.
 HALF_OBJECTS = ("object_half_a", "object_half_b")
+# In reconstruction.npz: probe centres, object pixels.
+POSITIONS = ("positions_x_px", "positions_y_px")
 # The module that reconstructs, and the packages that it cannot do without (POLICY-001).
 CHILD = "harness.jobs.ptychi_lsqml"
 CHILD_NEEDS = ("torch", "ptychi")

@@ -7,54 +7,107 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import files, gates, layout, npz, prepare, provenance, resources, rules, studyfile
+from harness import design as designs
+from harness import (
+    files,
+    gates,
+    layout,
+    npz,
+    prepare,
+    provenance,
+    resources,
+    rules,
+    study_copy,
+    studyfile,
+    wording,
+)
 from harness.design import LARGEST_DOSE_PHOTONS, StudyDesign
 from harness.errors import InputInvalid, UsageError
 from harness.model import HALVES
 
+INITIATIVE = "MEASURED"
 PRESET = "given"
 VIEW = "measured"
 SPLIT = "whole"
 NAME_LIMIT = 40
+# What the rules of reading a file say of one that holds nothing to mend.
+ABSENT = {
+    "npz.missing": "is not there",
+    "npz.not-a-file": "is no regular file",
+    "npz.unreadable": "cannot be read, {}",
+}
 # A dose is a whole number: below, rounding it would go beyond the 5 % that the dose rule allows.
 LEAST_DOSE_PHOTONS = 10
+LEAST_FRAMES = 2
 # Two for each half.
-LEAST_FRAMES = 4
+LEAST_FRAMES_OF_HALVES = 4
 
 
-def write_study(path: Path, say: Callable[[str], object]) -> Path:
-    """Write the study of a file, if it is not there yet, and return where it lies.
+@dataclass(frozen=True, slots=True)
+class OneFile:
+    """The study of one file, not yet written: where it belongs, its text, and what it says.
 
-    Raises InputInvalid with every finding where the file breaks DATA-001, UsageError where its
-    name gives another study than the one that lies there.
+    halves: whether the halves of the frames are compared, where nobody said.
     """
-    reading = npz.read(path, shown_as=provenance.portable(path))
+
+    file: Path
+    place: Path
+    text: str
+    design: StudyDesign
+    halves: str
+
+
+def study_of(path: Path) -> OneFile:
+    """Return the study of a file; nothing is written.
+
+    Raises InputInvalid, with every finding where the file breaks DATA-001.
+    """
+    shown = provenance.portable(path)
+    reading = npz.read(path, shown_as=shown)
     found = gates.check_contract(reading)
+    lost = [ABSENT[item.rule].format(item.found) for item in found if item.rule in ABSENT]
+    if lost:
+        raise InputInvalid(f"{shown} {lost[0]}: name an NPZ of DATA-001")
     if rules.errors(found):
-        raise InputInvalid(f"{provenance.portable(path)} breaks DATA-001", found)
-    photons = reading.description["statistics"]["mean_photons_per_frame"]
+        raise InputInvalid(
+            f"{shown} breaks DATA-001; for other formats and measured scans: python -m harness "
+            "import",
+            found,
+        )
+    numbers = reading.description["statistics"]
+    if numbers["frames"] < LEAST_FRAMES:
+        raise InputInvalid(
+            f"{shown} holds {wording.counted(numbers['frames'], 'frame')}, at least {LEAST_FRAMES} "
+            "make a study: give a scan that moves"
+        )
+    photons = numbers["mean_photons_per_frame"]
     if not LEAST_DOSE_PHOTONS <= photons <= LARGEST_DOSE_PHOTONS:
         raise InputInvalid(
-            f"{provenance.portable(path)} holds {photons:.4g} photons a frame on average, at least "
+            f"{shown} holds {photons:.4g} photons a frame on average, at least "
             f"{LEAST_DOSE_PHOTONS} and at most {LARGEST_DOSE_PHOTONS:.0e} make a study: scale "
             "diffraction to roots of photons"
         )
-    name, text = study(path.name, reading.description, studyfile.load(resources.DEFAULT_STUDY))
-    place = Path(layout.study(name))
-    if not place.exists():
-        files.write_new(place, text.encode())
-    elif place.read_text(encoding="utf-8") != text:
-        raise UsageError(f"{place} is another study; remove it, or run its stages by --study")
-    say(f"study {place}: the one file {path.name}")
-    return place
+    model = studyfile.load(resources.DEFAULT_STUDY)
+    name, text = study(path.name, reading.description, model)
+    one = designs.from_mapping(study_copy.parse(text))
+    return OneFile(path, Path(layout.study(name)), text, one, halves_of(reading.description))
 
 
-def halves(path: Path) -> str:
-    """Return whether the halves of a scan's frames are compared, where nobody said."""
-    return halves_of(npz.read(path, shown_as=provenance.portable(path)).description)
+def write(one: OneFile, say: Callable[[str], object]) -> Path:
+    """Write the study of a file, if it is not there yet, and return where it lies.
+
+    Raises UsageError where its name gives another study than the one that lies there.
+    """
+    if not one.place.exists():
+        files.write_new(one.place, one.text.encode())
+    elif one.place.read_text(encoding="utf-8") != one.text:
+        raise UsageError(f"{one.place} is another study; remove it, or run its stages by --study")
+    say(f"study {one.place}: the one file {one.file.name}")
+    return one.place
 
 
 def halves_of(description: Mapping[str, Any]) -> str:
@@ -62,7 +115,11 @@ def halves_of(description: Mapping[str, Any]) -> str:
     measured = (description["metadata"] or {}).get("input_kind") == "measured"
     has_truth = "objectGuess" in description["arrays"] and not measured
     none, alternate = HALVES
-    return none if has_truth or description["statistics"]["frames"] < LEAST_FRAMES else alternate
+    return (
+        none
+        if has_truth or description["statistics"]["frames"] < LEAST_FRAMES_OF_HALVES
+        else alternate
+    )
 
 
 def next_steps(hub: Path, study: Path, design: StudyDesign, file: Path) -> tuple[str, ...]:
@@ -84,7 +141,7 @@ def study(name: str, description: dict[str, Any], model: StudyDesign) -> tuple[s
     """
     numbers, sha256 = description["statistics"], description["sha256"]
     stem = re.sub(r"[^A-Za-z0-9]+", "-", Path(name).stem).strip("-")[:NAME_LIMIT]
-    initiative = "-".join(filter(None, ("MEASURED", stem, sha256[:8])))
+    initiative = "-".join(filter(None, (INITIATIVE, stem, sha256[:8])))
     seeds = "\n".join(f"{key} = {value}" for key, value in model.seeds.items())
     tests = "\n".join(
         f'{key} = "{getattr(model.tests, key)}"'

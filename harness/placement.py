@@ -104,7 +104,7 @@ def positions_px(
                 "or --pixel-size-m"
             )
         positions = positions / pixel_m
-        stated.append(f"positions in metres, object pixel {pixel_m:.6g} m")
+        stated.append("positions in metres")
     else:
         stated.append("positions in object pixels")
     stated.append(f"a position is the {raw.mark} of the patch")

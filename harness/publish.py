@@ -120,8 +120,19 @@ def append_blocker(root: Path, fix_plan: Path) -> str:
     return f"appended to {fix_plan}:\n{entry}"
 
 
+def list_all_hubs(initiatives: Path) -> list[str]:
+    """Return the lines of `list_hubs` for the reports of each initiative, one after the other."""
+    folders = sorted(initiatives.glob("*/reports"))
+    found = [line for reports in folders for line in _lines(reports)]
+    return found or [f"no hub under {initiatives}"]
+
+
 def list_hubs(reports: Path) -> list[str]:
     """Return a line for each hub under a folder, newest last: path, stages and verdicts."""
+    return _lines(reports) or [f"no hub under {reports}"]
+
+
+def _lines(reports: Path) -> list[str]:
     lines = []
     for marker in sorted(reports.glob(f"*/*/{records.MARKER}")):
         try:
@@ -134,7 +145,7 @@ def list_hubs(reports: Path) -> list[str]:
             said += "; unsealed or half written, see what verify says"
         name = escapes.printable(str(provenance.portable(marker.parent.absolute())))
         lines.append(f"{name}: {escapes.printable(said)}")
-    return lines or [f"no hub under {reports}"]
+    return lines
 
 
 def _is_unfinished(root: Path) -> bool:

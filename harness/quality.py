@@ -81,6 +81,18 @@ def fitting(
     return object_, probe
 
 
+def refined(
+    frames: Frames,
+    x_px: np.ndarray | None,
+    y_px: np.ndarray | None,
+    shape: tuple[int, ...],
+) -> forward.Placed:
+    """Return where a reconstruction put the frames; InputInvalid where the positions do not fit."""
+    x_px, y_px = (_of_kind(each, "f", 1) for each in (x_px, y_px))
+    _require(len(x_px) == len(y_px) == len(frames.counts) and len(shape) == 2)
+    return forward.refined(x_px, y_px, frames.counts.shape[-1], shape)
+
+
 def _of_kind(array: np.ndarray | None, kind: str, dimensions: int) -> np.ndarray:
     _require(array is not None and array.dtype.kind == kind and array.ndim == dimensions)
     return array
@@ -101,20 +113,24 @@ def measure(
     probe: np.ndarray,
     similarity: multiscale.Similarity = multiscale.similarity,
     relaxed: Opr | None = None,
+    placed: forward.Placed | None = None,
 ) -> Record:
     """Return result.json's `metrics`; null where there is no truth to measure by.
 
     object_: complex (H, W).  probe: (modes, N, N), unitary, as reconstructed.  Mask and limit
     follow from the input's own probe: they are the same for every reconstruction of it.
     similarity: who computes the multi-scale SSIM; the child has torchmetrics do it.
-    relaxed: what makes the reconstructed probe another one in each frame.
+    relaxed: what makes the reconstructed probe another one in each frame.  placed: where the
+    reconstruction put the frames; by default where the input has them, and with them the truth.
     """
-    placed = (frames.corners, frames.shifts_px, relaxed)
+    corners, shifts_px = placed or (frames.corners, frames.shifts_px)
     told = {
         "coverage": reconstructible.coverage(
             frames.probe, frames.corners, object_.shape
         ).as_record(),
-        "without_truth": metrics.without_truth(frames.counts, probe, object_, *placed),
+        "without_truth": metrics.without_truth(
+            frames.counts, probe, object_, corners, shifts_px, relaxed
+        ),
     }
     if frames.truth is None:
         return {"against_truth": None, **told, "photon_limit": None}
@@ -161,13 +177,18 @@ def _limit(
 
 
 def _by_band(limit_rad: np.ndarray, compared: metrics.Compared) -> Record:
-    """Return error and limit up to the resolution found, and in bands, over the mask's square."""
+    """Return error and limit up to the resolution found, and in bands, over the mask's square.
+
+    Where the first ring is not resolved there is no such band.
+    """
     found, square = compared.phase_error_rad, compared.square
     if found is None or len(limit_rad[square]) < frc.SMALLEST_BOX_PX:
         return {"resolvable_band": None, "bands": []}
-    resolution_px = compared.record["frc_half_bit_resolution_px"]
-    end = frc.NYQUIST_PER_PX if resolution_px is None else 0.5 / resolution_px
-    (whole,) = _pairs(found[square], limit_rad[square], (0.0, end))
+    truth = compared.record
+    end = frc.resolved_to_per_px(truth["rings"], truth["frc_half_bit_resolution_px"])
+    whole = None
+    if end is not None:
+        (whole,) = _pairs(found[square], limit_rad[square], (0.0, end))
     bands = _pairs(found[square], limit_rad[square], BAND_EDGES_PER_PX)
     return {"resolvable_band": whole, "bands": bands}
 

@@ -49,12 +49,11 @@ def _resolutions(metrics: Record) -> dict[str, tuple[Any, Any]]:
         if stated is not None and stated["rings"]:
             found[f"/{block}/{name}"] = (stated[name], _crossing_px(stated["rings"]))
     truth, limit = metrics["against_truth"], metrics["photon_limit"]
-    band = limit and limit["resolvable_band"]
-    if truth and band:
-        resolution_px = truth["frc_half_bit_resolution_px"]
-        end = frc.NYQUIST_PER_PX if resolution_px is None else 0.5 / resolution_px
+    if truth and limit:
+        band = limit["resolvable_band"]
+        end = frc.resolved_to_per_px(truth["rings"], truth["frc_half_bit_resolution_px"])
         place = "/photon_limit/resolvable_band/to_cycles_per_px"
-        found[place] = (band["to_cycles_per_px"], end)
+        found[place] = (band and band["to_cycles_per_px"], end)
     return found
 
 

@@ -17,6 +17,7 @@ from harness.errors import UsageError
 GIVEN, GUESS = "given", "guess"
 ON_PIXELS, BETWEEN_PIXELS = "on_pixels", "between_pixels"
 REFINED = "probe_position_options.optimizable"
+OPR_WEIGHTS = "opr_mode_weight_options."
 FINAL, HELD_OUT = "final", "heldout"
 FRAMES, PHOTONS = "frames", "photons"
 BATCH_SHARE = "frames/"
@@ -83,9 +84,24 @@ def options(recipe: Record, photons_per_px: float, *, on_pixels: bool) -> dict[s
     """
     by_probe = recipe.get("options_by_probe", {}).get(recipe.get("probe", GIVEN), {})
     asked = {**recipe["options"], **by_probe}
-    place = ON_PIXELS if on_pixels and not asked.get(REFINED) else BETWEEN_PIXELS
+    place = ON_PIXELS if on_pixels and not refines_positions(asked) else BETWEEN_PIXELS
     asked |= recipe.get("options_by_positions", {}).get(place, {})
     return {path: _number(value, photons_per_px) for path, value in sorted(asked.items())}
+
+
+def without_effect(recipe: Record) -> list[str]:
+    """Return the options of a recipe that set nothing: of OPR weights where there is one mode."""
+    if recipe.get("opr_modes", 1) > 1:
+        return []
+    groups = [recipe["options"]]
+    for name in ("options_by_probe", "options_by_positions"):
+        groups += recipe.get(name, {}).values()
+    return sorted({path for group in groups for path in group if path.startswith(OPR_WEIGHTS)})
+
+
+def refines_positions(settings: Record) -> bool:
+    """Return whether positions are refined, by pty-chi's options or what a task held of them."""
+    return bool(settings.get(REFINED))
 
 
 def photons_per_px(

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from harness import canonical, provenance, resources, schemas
+from harness import canonical, provenance, recipe, resources, schemas
 from harness.errors import InputInvalid, UsageError
 
 
@@ -15,7 +15,7 @@ def load(named: str | Path) -> dict[str, Any]:
 
     named: one that ships with the harness, as "default", or a path (with a "." or a "/").
     Raises UsageError where there is none, InputInvalid with every finding where it is not TOML
-    (JSON, by its suffix) or breaks its schema.
+    (JSON, by its suffix), breaks its schema, or sets what has no effect.
     """
     path = _path(str(named))
     where = provenance.portable(path)
@@ -29,6 +29,12 @@ def load(named: str | Path) -> dict[str, Any]:
     )
     if found:
         raise InputInvalid(f"recipe {where} breaks its schema", found)
+    unused = recipe.without_effect(document)
+    if unused:
+        raise InputInvalid(
+            f"recipe {where} has options of no effect where there is one OPR mode: "
+            f"{', '.join(unused)}; leave them out, or set opr_modes to 2 or more"
+        )
     return {"source_sha256": canonical.sha256(data), **document}
 
 

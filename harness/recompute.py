@@ -22,7 +22,7 @@ from harness import (
     stopping,
     stopping_claims,
 )
-from harness.model import HALF_OBJECTS, Finding
+from harness.model import HALF_OBJECTS, POSITIONS, Finding
 from harness.rules import finding
 from harness.wording import counted, said
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 RECOMPUTED, COMPARED, NOT_SEEN = "recomputed", "compared", "not_seen"
 INPUT = "input"
-_OBJECT = ("object", "positions_x_px", "positions_y_px")
+_OBJECT = ("object", *POSITIONS)
 DRAWN_FROM: Mapping[str, tuple[str, ...]] = {
     "loss.png": (stopping.LOSSES, stopping.DEVIANCES, stopping.ERRORS),
     "object_amplitude.png": _OBJECT,
@@ -189,6 +189,9 @@ def _object(where: str, attestation: Record, there: Record, opr_modes: int) -> I
     if attestation["stopping"]["rule"] == recipe.HELD_OUT:
         shapes |= dict(zip(stopping.FINAL, shapes.values(), strict=True))
         needed |= dict.fromkeys(stopping.FINAL, "what the last epoch left")
+    if recipe.refines_positions(attestation["settings"]):
+        needed |= dict.fromkeys(POSITIONS, "where the frames were put")
+        shapes |= {name: [frames] for name in POSITIONS}
     shapes |= opr.shapes(opr_modes, frames, frame_px)
     for name, expected in needed.items():
         if name not in there:

@@ -7,7 +7,7 @@ import math
 import zipfile
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,11 @@ from harness import alignment, contract, forward, npz, opr, stopping
 from harness.errors import InputInvalid
 from harness.measured_again import TruthError
 from harness.misfit import Judgement
-from harness.model import HALF_OBJECTS
+from harness.model import HALF_OBJECTS, POSITIONS
+
+if TYPE_CHECKING:
+    from harness.forward import Placed
+    from harness.quality import Frames
 
 UNFIT = "input and reconstruction do not fit each other"
 NOTHING_HELD_OUT = "nothing is held out"
@@ -89,10 +93,13 @@ def truth_error(archive: bytes, data: bytes, reading: npz.NpzReading) -> TruthEr
     )
 
 
-def held_out(archive: bytes, data: bytes, settings: Record) -> Record | str:
+def held_out(
+    archive: bytes, data: bytes, settings: Record, *, refined: bool = False
+) -> Record | str:
     """Return the held-out part and the deviance of the delivered model, or why there are none.
 
-    settings: of the manifest, whose recipe and seed say what is held out.
+    settings: of the manifest, whose recipe and seed say what is held out.  refined: whether the
+    frames lie where the arrays have them, not where the input has them.
     """
     from harness import heldout, quality
 
@@ -105,12 +112,19 @@ def held_out(archive: bytes, data: bytes, settings: Record) -> Record | str:
         frames = quality.frames_of(given, truth_present=False, shape=np.shape(found["object"]))
         object_, probe = quality.fitting(frames, found["object"], found["probe"])
         split = heldout.split(frames.counts, asked["share"], asked["by"], settings["seed"])
+        moved = _refined(archive, frames, object_.shape) if refined else None
     except InputInvalid:
         return UNFIT
-    placed = (frames.corners, frames.shifts_px)
+    placed = moved or (frames.corners, frames.shifts_px)
     deviance = heldout.deviance(split, probe, object_, *placed)
     part = stopping.held_out_part(split, settings["seed"], asked["as_good"])
     return {**part, "deviance": deviance}
+
+
+def _refined(archive: bytes, frames: Frames, shape: tuple[int, ...]) -> Placed:
+    from harness import quality
+
+    return quality.refined(frames, *(array(archive, name) for name in POSITIONS), shape)
 
 
 def positions_off_px(archive: bytes, data: bytes) -> float | None:
@@ -119,7 +133,7 @@ def positions_off_px(archive: bytes, data: bytes) -> float | None:
     Infinite where there are more or fewer; None where the arrays have none.
     """
     off = []
-    for left, given in (("positions_x_px", "xcoords"), ("positions_y_px", "ycoords")):
+    for left, given in zip(POSITIONS, ("xcoords", "ycoords"), strict=True):
         ours, theirs = array(archive, left), array(data, given)
         if ours is None or theirs is None:
             return None
@@ -136,11 +150,12 @@ def metrics(
     truth_present: bool,
     pixel_size_m: Any = None,
     opr_modes: int = 1,
+    refined: bool = False,
 ) -> Record | str:
     """Return the metrics that an input and the arrays of its job give, or why there are none.
 
     pixel_size_m: as the input's metadata say it; where it is no length, nothing fits.
-    opr_modes: that the recipe asks for.
+    opr_modes: that the recipe asks for.  refined: as for `held_out`.
     """
     from harness import quality
 
@@ -155,7 +170,8 @@ def metrics(
         )
         model = quality.fitting(frames, found["object"], found["probe"])
         relaxed = opr.kept(found, opr_modes, len(frames.counts), frames.counts.shape[-1])
-        return quality.measure(frames, *model, relaxed=relaxed)
+        moved = _refined(archive, frames, model[0].shape) if refined else None
+        return quality.measure(frames, *model, relaxed=relaxed, placed=moved)
     except InputInvalid:
         return UNFIT
 

@@ -7,11 +7,12 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness import job_tables, layout, records, rules
+from harness import job_tables, layout, records, rules, study_copy
 from harness.records import Read
 from harness.wording import counted
 
 ATTEMPT_REASONS = 3
+PLACE_OF_THIS = "PATH/TO/THIS_HUB"
 FINDINGS = {
     "POLICY-001": "A reconstruction needs torch 2.2 or newer, without fallback.",
     "CONFIG-001": "No global configuration is read, and none is bridged downstream.",
@@ -238,9 +239,12 @@ def commands(stages: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterable[str]:
         "At the commit above, in the repository's root, with "
         f"`AUTHORITATIVE_CMDS_DOC={layout.AUTHORITATIVE_COMMANDS}` set:"
     )
+    kept = _kept_study(stages)
     calls = [
         (asked, [record["stage"].replace("-", "_") for _, record in group])
-        for asked, group in itertools.groupby(stages, key=lambda item: _asked(item[1]["settings"]))
+        for asked, group in itertools.groupby(
+            stages, key=lambda item: _asked(item[1]["settings"], kept)
+        )
     ]
     lines = []
     for (_, before, after), sessions in calls:
@@ -249,6 +253,11 @@ def commands(stages: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterable[str]:
     yield "```bash\n" + "\n".join(lines) + "\n```"
     if len(lines) > 1:
         yield "`PATH/TO/HUB` is the hub that the first line makes; nox says where it lies."
+    if kept:
+        yield (
+            "`PATH/TO/THIS_HUB` is where this hub lies: it keeps its study file, which need not be "
+            "in the commit."
+        )
     if any(record["settings"]["base"] for _, record in stages):
         digests = dict.fromkeys(digest for (digest, _, _), _ in calls if digest)
         known = ", then ".join(f"sha256 `{digest}`" for digest in digests)
@@ -258,19 +267,38 @@ def commands(stages: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterable[str]:
         )
 
 
-def _asked(settings: Mapping[str, Any]) -> tuple[str | None, str, str]:
-    """Return a base's digest, and what stands before and after a call's sessions."""
+def _kept_study(stages: Sequence[tuple[str, Mapping[str, Any]]]) -> str | None:
+    """Return the study file that a hub keeps; None where its study is the default, or no run's."""
+    kept = [
+        f"{PLACE_OF_THIS}/{study_copy.place(record['stage'])}"
+        for _, record in stages
+        if record["stage"] in layout.RUN_STAGES
+        and record["settings"]["study"] != layout.DEFAULT_STUDY
+    ]
+    return kept[0] if kept else None
+
+
+def _asked(settings: Mapping[str, Any], kept: str | None) -> tuple[str | None, str, str]:
+    """Return a base's digest, and what stands before and after a call's sessions.
+
+    kept: where the study's copy lies, named in the study's place.
+    """
     name = settings["base"]
     base = f"BASE={shlex.quote(f'PATH/TO/{name}')} " if name else ""
-    options = settings["options"]
-    if "--study" not in options:
-        options = [*_study(settings["study"]), *options]
+    options = _with_study(settings["options"], settings["study"], kept)
     after = f" -- {shlex.join(options)}" if options else ""
     return settings["base_sha256"], f"{base}PRESET={settings['preset']}", after
 
 
-def _study(path: str) -> list[str]:
-    return [] if path == layout.DEFAULT_STUDY else ["--study", path]
+def _with_study(options: Sequence[str], path: str, kept: str | None) -> list[str]:
+    """Return options that name the study, unless it is the default and they do not."""
+    named = ["--study", path]
+    if "--study" in options:
+        place = options.index("--study")
+        named, options = options[place : place + 2], [*options[:place], *options[place + 2 :]]
+    elif path == layout.DEFAULT_STUDY:
+        named = []
+    return [*(["--study", kept] if kept else named), *options]
 
 
 def _logs(record: Mapping[str, Any]) -> str:

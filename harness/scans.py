@@ -18,8 +18,9 @@ from harness.errors import InputInvalid
 
 # Planck's constant times the speed of light, exact by the definition of the SI units.
 PLANCK_LIGHT_SPEED_EV_M = 6.62607015e-34 * 299792458 / 1.602176634e-19
-# Energies, and wavelengths written with four digits, that differ by less are the same.
-ENERGY_TOLERANCE = 1e-3
+FOLLOWS_FROM = "energy, distance and detector pixel"
+# Energies, and wavelengths written with four digits, that differ by less are the same; and pixels.
+ENERGY_TOLERANCE = PIXEL_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +173,38 @@ def joined(of_file: Geometry, told: Geometry) -> Geometry:
 
 
 def pixel_size_m(geometry: Geometry, side_px: int) -> float | None:
-    """Return the side of an object pixel: given, or wavelength x distance / (N x detector pixel).
+    """Return the side of an object pixel, None where it is neither given nor follows."""
+    given = geometry.pixel_size_m
+    return _following_pixel_size_m(geometry, side_px) if given is None else given
 
-    None where it is neither given nor follows.
+
+def agreed_pixel_size_m(
+    geometry: Geometry, side_px: int, stated: list[str], *, told: bool
+) -> float | None:
+    """Return the side of an object pixel, and say where it is from.
+
+    told: whether what `geometry` gives is of the command line.  Raises InputInvalid where a pixel
+    is given and another one follows.
     """
-    if geometry.pixel_size_m is not None:
-        return geometry.pixel_size_m
+    given, follows = geometry.pixel_size_m, _following_pixel_size_m(geometry, side_px)
+    if given is None:
+        if follows is not None:
+            stated.append(f"object pixel {follows:.6g} m, from {FOLLOWS_FROM}")
+        return follows
+    whose = "as told" if told else "as the file says"
+    if follows is not None and not math.isclose(given, follows, rel_tol=PIXEL_TOLERANCE):
+        other = "leave --pixel-size-m out" if told else "say --pixel-size-m"
+        raise InputInvalid(
+            f"an object pixel of {given:.6g} m, {whose}, and one of {follows:.6g} m, from "
+            f"{FOLLOWS_FROM}, contradict: say --energy-ev, --wavelength-m, --distance-m or "
+            f"--detector-pixel-m for what is wrong of these, or {other}"
+        )
+    stated.append(f"object pixel {given:.6g} m, {whose}")
+    return given
+
+
+def _following_pixel_size_m(geometry: Geometry, side_px: int) -> float | None:
+    """Return wavelength x distance / (N x detector pixel), None where one of them is not known."""
     parts = (geometry.energy_ev, geometry.distance_m, geometry.detector_pixel_m)
     if None in parts:
         return None

@@ -56,7 +56,8 @@ class Run:
     recipe: asked for.  settings: dotted path -> value that the task holds of what it names.
     history: what each epoch came to.
     options: dotted path -> (pty-chi's default, value used), where they differ.
-    object_: complex64 (H, W), of the epoch that is delivered.  positions: (n,), object pixels.
+    object_: complex64 (H, W), of the epoch that is delivered, as all that is not called final.
+    positions: (n,), object pixels.
     probe: complex64 (modes, N, N) in the files' unitary convention, sqrt(photons), as bright as
     the whole scan.  final_probe: the same after the last epoch.
     relaxed: what makes the probe another one in each frame, None where all have the same.
@@ -100,6 +101,11 @@ class Run:
     def delivered_epoch(self) -> int:
         """The epoch whose object and probe these are."""
         return self.history.delivered.epoch
+
+    @property
+    def refined(self) -> bool:
+        """Whether the positions are those that the reconstruction came to."""
+        return recipe.refines_positions(self.settings)
 
     @property
     def failure(self) -> str | None:
@@ -176,7 +182,7 @@ def read_off(task: Any, work: Work, initial_object: str, history: History) -> Ru
     device = task.get_data("object").device.type
     origin = task.object.pos_origin_coords.cpu().numpy()
     kept = history.delivered
-    x_px, y_px = _positions(task, work)
+    x_px, y_px = work.positions_px(kept)
     return Run(
         reconstructor=type(reconstructor).__name__,
         module=type(reconstructor).__module__,
@@ -204,19 +210,6 @@ def read_off(task: Any, work: Work, initial_object: str, history: History) -> Ru
         warnings=(),
         relaxed=kept.relaxed,
     )
-
-
-def _positions(task: Any, work: Work) -> tuple[np.ndarray, np.ndarray]:
-    """Return x and y of every frame: as the task has them, as given where it is held out."""
-    found = []
-    for given, now in (
-        (work.scan.positions_x_px, task.get_probe_positions_x(as_numpy=True)),
-        (work.scan.positions_y_px, task.get_probe_positions_y(as_numpy=True)),
-    ):
-        every = given.astype(now.dtype)
-        every[work.frames] = now
-        found.append(every)
-    return found[0], found[1]
 
 
 def changed_options(
@@ -295,12 +288,16 @@ def quality_of(
 ) -> dict[str, Any]:
     """Return result.json's `metrics`, by the truth where the verdict has one.
 
+    What needs none is measured where the reconstruction put the frames.
+
     similarity: who computes the multi-scale SSIM.
     """
     truth = scan.object_guess if verdict.present else None
     placed = (scan.corners, truth, scan.pixel_size_m, scan.beside_px)
     frames = quality.Frames(scan.counts, scan.probe, *placed)
-    measured = quality.measure(frames, run.object_, run.probe, similarity, run.relaxed)
+    reached = (run.positions_x_px, run.positions_y_px, run.object_.shape)
+    where = quality.refined(frames, *reached) if run.refined else None
+    measured = quality.measure(frames, run.object_, run.probe, similarity, run.relaxed, where)
     agree = halves.measure(run.arrays(), scan.pixel_size_m) if run.half_objects else None
     return {**measured, "between_halves": agree}
 

@@ -33,7 +33,8 @@ class Bands:
     """Phase error and photon limit by band of frequencies; NaN where a logarithm shows nothing.
 
     edges_per_px: cycles per pixel, one more than there are bands.  band_to_per_px: where the
-    resolvable band ends, over which the labels have the errors beside those over the mask.
+    resolvable band ends, over which the labels have the errors beside those over the mask; None
+    where there is none.
     """
 
     edges_per_px: Values
@@ -41,7 +42,7 @@ class Bands:
     limit_rad: Values
     error_label: str
     limit_label: str
-    band_to_per_px: float
+    band_to_per_px: float | None
 
 
 def rings(metrics: Record) -> list[Rings]:
@@ -76,15 +77,17 @@ def bands(metrics: Record) -> Bands | None:
     limit = metrics["photon_limit"] or {}
     if not limit.get("bands"):
         return None
-    steps, whole = limit["bands"], limit["resolvable_band"]
+    steps, whole = limit["bands"], limit["resolvable_band"] or {}
     error_rad = metrics["against_truth"]["phase_rmse_rad"]
     return Bands(
         (0.0, *(step["to_cycles_per_px"] for step in steps)),
         tuple(_shown(step["phase_rmse_rad"]) for step in steps),
         tuple(_shown(step["photon_limit_phase_rad"]) for step in steps),
-        _label("phase error", whole["phase_rmse_rad"], error_rad),
-        _label("photon limit", whole["photon_limit_phase_rad"], limit["photon_limit_phase_rad"]),
-        whole["to_cycles_per_px"],
+        _label("phase error", whole.get("phase_rmse_rad"), error_rad),
+        _label(
+            "photon limit", whole.get("photon_limit_phase_rad"), limit["photon_limit_phase_rad"]
+        ),
+        whole.get("to_cycles_per_px"),
     )
 
 

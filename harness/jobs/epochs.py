@@ -19,12 +19,14 @@ class State:
     """What a task holds after an epoch, counted from 1.
 
     object_: complex64 (H, W).  probe: complex64 (modes, N, N), unitary, as bright as the part of
-    the data that is reconstructed from.  relaxed: what makes it another one in each frame.
+    the data that is reconstructed from.  positions_px: float32 (m, 2), (y, x), of the frames that
+    it is reconstructed from.  relaxed: what makes the probe another one in each frame.
     """
 
     epoch: int
     object_: np.ndarray
     probe: np.ndarray
+    positions_px: np.ndarray
     relaxed: Opr | None = None
 
 
@@ -92,13 +94,14 @@ def state_of(task: Any, epoch: int) -> State:
     """Return a copy of what the task holds: its next epoch changes the arrays in place."""
     object_ = np.array(task.get_data_to_cpu("object", as_numpy=True)[0])
     probe = task.get_data_to_cpu("probe", as_numpy=True)
+    positions_px = np.array(task.get_data_to_cpu("probe_positions", as_numpy=True))
     # pty-chi's FFT is unnormalised; files and the harness are unitary.
     unitary = probe * np.float32(probe.shape[-1])
     relaxed = None
     if len(probe) > 1:
         weights = np.array(task.get_data_to_cpu("opr_mode_weights", as_numpy=True))
         relaxed = Opr(unitary[1:, 0], weights)
-    return State(epoch, object_, unitary[0], relaxed)
+    return State(epoch, object_, unitary[0], positions_px, relaxed)
 
 
 def _score(history: History, watch: Watch) -> str | None:
@@ -118,6 +121,8 @@ def _failure(history: History) -> str | None:
     loss, state = history.losses[-1], history.final
     if not math.isfinite(loss):
         return f"the loss is {loss} at epoch {state.epoch}"
+    if not np.isfinite(state.positions_px).all():
+        return f"the positions hold NaN or infinity after epoch {state.epoch}"
     held = {"object": state.object_, "probe": state.probe}
     for name, values in (held | (state.relaxed.named() if state.relaxed else {})).items():
         if not np.isfinite(values).all():

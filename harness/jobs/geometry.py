@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness import misfit
+from harness import alignment, forward, misfit
 from harness.errors import InputInvalid
 
 if TYPE_CHECKING:
@@ -44,6 +44,31 @@ def smallest_object_shape(
             "side are taken. Mend xcoords and ycoords: they are pixels, not metres"
         )
     return int(rows), int(columns)
+
+
+def shown(
+    positions_x_px: np.ndarray,
+    positions_y_px: np.ndarray,
+    frame_px: int,
+    object_shape: tuple[int, int],
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Return (rows, columns) of the box of the centres of refined frames, and of what they see.
+
+    Nothing of either lies beyond the object, and neither is empty.
+    """
+    rows, columns = object_shape
+    y_px, x_px = (
+        np.clip(p, 0, size - 1) for p, size in ((positions_y_px, rows), (positions_x_px, columns))
+    )
+    corners, _ = forward.refined(x_px, y_px, frame_px, object_shape)
+    corners = np.clip(corners, 0, np.asarray(object_shape) - frame_px)
+    return alignment.scanned_region(x_px, y_px, object_shape), lit_box(corners, frame_px)
+
+
+def lit_box(corners: np.ndarray, frame_px: int) -> tuple[slice, slice]:
+    """Return the (rows, columns) that frames see whose patches begin at corners, int (n, 2)."""
+    first, last = corners.min(axis=0), corners.max(axis=0) + frame_px
+    return (slice(int(first[0]), int(last[0])), slice(int(first[1]), int(last[1])))
 
 
 def starting_point(

@@ -16,7 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from harness import arrays, png, recompute, stopping
-from harness.jobs import resolution
+from harness.jobs import geometry, resolution
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +53,7 @@ def draw(
 def _figures(
     run: Run, scan: Scan, verdict: Verdict, quality: Mapping[str, Any], how: str
 ) -> Iterator[tuple[str, Figure]]:
-    region, light = verdict.region, _lit_box(scan)
+    region, light = _boxes(run, scan, verdict)
     amplitude, phase = np.abs(run.object_), _centred_phase(run.object_, region)
     yield (
         "object_amplitude.png",
@@ -177,6 +177,8 @@ def _against_limit(quality: Mapping[str, Any]) -> str:
         for where, (error, least) in (("lit mask", over_mask), ("resolvable band", in_band))
         if error is not None and least is not None
     ]
+    if limit.get("bands") and not band:
+        words.append("no resolvable band")
     return f"phase error: {'; '.join(words) or 'not measured'}"
 
 
@@ -218,9 +220,11 @@ def _figure_size(place: tuple[slice, slice]) -> tuple[float, float]:
     return (6.0, float(np.clip(4.6 * ratio + 0.9, 2.2, 8.0)))
 
 
-def _lit_box(scan: Scan) -> tuple[slice, slice]:
-    first, last = scan.corners.min(axis=0), scan.corners.max(axis=0) + scan.frame_px
-    return (slice(int(first[0]), int(last[0])), slice(int(first[1]), int(last[1])))
+def _boxes(run: Run, scan: Scan, verdict: Verdict) -> tuple[tuple[slice, slice], ...]:
+    """Return (rows, columns) of the box of the probe's centres, and of what the frames see."""
+    if not run.refined:
+        return verdict.region, geometry.lit_box(scan.corners, scan.frame_px)
+    return geometry.shown(run.positions_x_px, run.positions_y_px, scan.frame_px, run.object_.shape)
 
 
 def _centred_phase(values: np.ndarray, region: tuple[slice, slice]) -> np.ndarray:

@@ -82,12 +82,13 @@ def _bands(axes: Axes, bands: Bands) -> None:
         linestyle="--",
         label=bands.limit_label,
     )
-    axes.axvline(
-        bands.band_to_per_px,
-        color="grey",
-        linestyle=":",
-        label=f"band: up to {bands.band_to_per_px:.3f} cycles per px",
-    )
+    if bands.band_to_per_px is not None:
+        axes.axvline(
+            bands.band_to_per_px,
+            color="grey",
+            linestyle=":",
+            label=f"band: up to {bands.band_to_per_px:.3f} cycles per px",
+        )
     axes.set_ylabel("phase error in each band (rad)", fontsize=8)
     _legend(axes)
 

@@ -15,6 +15,8 @@ PARAMETERS = {
     "opr_mode_weight_options": "opr_mode_weights",
 }
 
+SWITCH = ".optimizable"
+
 NOISE_MODELS = {
     "PtychographyGaussianNoiseModel": "gaussian",
     "PtychographyPoissonNoiseModel": "poisson",
@@ -27,8 +29,11 @@ SAMPLERS = {
 
 
 def apply(options: Any, asked: Mapping[str, Any]) -> None:
-    """Set options of pty-chi by dotted path; InputInvalid names one that pty-chi refuses."""
-    for path, value in asked.items():
+    """Set options of pty-chi by dotted path; InputInvalid names one that pty-chi refuses.
+
+    A master switch comes last: pty-chi asks after each whether it goes with those before.
+    """
+    for path, value in sorted(asked.items(), key=lambda option: option[0].endswith(SWITCH)):
         *parents, name = path.split(".")
         try:
             group = reduce(getattr, parents, options)

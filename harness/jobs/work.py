@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness import heldout, recipe, stopping
+from harness import forward, heldout, recipe, stopping
 from harness.jobs import epochs, geometry
 
 if TYPE_CHECKING:
@@ -54,6 +54,18 @@ class Work:
             return probe
         return (probe * np.sqrt(self.split.brightness)).astype(np.complex64)
 
+    def positions_px(self, state: epochs.State) -> tuple[np.ndarray, np.ndarray]:
+        """Return x and y of every frame after an epoch: as given where it is held out."""
+        found = []
+        for given, now in (
+            (self.scan.positions_x_px, state.positions_px[:, 1]),
+            (self.scan.positions_y_px, state.positions_px[:, 0]),
+        ):
+            every = given.astype(now.dtype)
+            every[self.frames] = now
+            found.append(every)
+        return found[0], found[1]
+
     @property
     def held_out_part(self) -> dict[str, Any] | None:
         """What result.json says of the part that is held out; None where nothing is."""
@@ -70,8 +82,13 @@ class Work:
     def _deviance(self, state: epochs.State) -> float:
         assert self.split is not None
         probe = self.whole(state.probe)
-        placed = (self.scan.corners, self.scan.beside_px)
-        return heldout.deviance(self.split, probe, state.object_, *placed)
+        return heldout.deviance(self.split, probe, state.object_, *self._placed(state))
+
+    def _placed(self, state: epochs.State) -> forward.Placed:
+        scan = self.scan
+        if not recipe.refines_positions(self.options):
+            return scan.corners, scan.beside_px
+        return forward.refined(*self.positions_px(state), scan.frame_px, scan.object_shape)
 
     def _error(self, state: epochs.State) -> float:
         return self.reference.beside(state.object_).nrmse

@@ -17,7 +17,7 @@ LATER = "plans/active/S/reports/2026-01-02T040405Z/slug"
 HUB = "plans/active/S/reports/2026-01-02T030405Z/slug"
 VARIABLES = (
     *("DOSE", "VIEW", "SPLIT", "GRIDSIZE", "EPOCHS", "DEVICE", "SEED", "INITIAL_OBJECT"),
-    *("FAIL_FAST", "PRESET", "BASE", "BASE_REF", "HUB", "PYTHON", "PUBLIC_KEY"),
+    *("FAIL_FAST", "PRESET", "BASE", "BASE_REF", "HUB", "PYTHON", "PUBLIC_KEY", "PROBE"),
 )
 TARGETS = {
     *("env", "light-env", "inputs", "red", "green", "collect", "dry-run", "real-run", "evidence"),
@@ -198,9 +198,10 @@ def test_make_reproduce_runs_in_the_full_environment(tree):
 
 
 def test_reconstruct_takes_the_file_as_one_word_and_the_settings_as_they_are(tree):
-    run(tree, "make", "reconstruct", "FILE=a $(b).npz", "EPOCHS=3", "HALVES=none")
-    words = ["-m", "harness", "reconstruct", "--num-epochs=3", "--halves=none", "--", "a $(b).npz"]
-    assert calls(tree) == [[".venv/bin/python", *words]]
+    given = ("EPOCHS=3", "PROBE=given", "HALVES=none")
+    run(tree, "make", "reconstruct", "FILE=a $(b).npz", *given)
+    words = ["--num-epochs=3", "--probe=given", "--halves=none", "--", "a $(b).npz"]
+    assert calls(tree) == [[".venv/bin/python", "-m", "harness", "reconstruct", *words]]
     done = run(tree, "make", "reconstruct", check=False)
     assert done.returncode == 2
     assert "make reconstruct FILE=PATH" in done.stderr
@@ -336,13 +337,14 @@ def test_a_hub_that_is_named_gets_the_stage_and_no_new_one_is_made(tree):
 def test_a_real_run_uses_the_full_environment_and_every_setting(tree):
     settings = {"VIEW": "dense", "SPLIT": "train", "GRIDSIZE": "2", "EPOCHS": "5", "DEVICE": "cpu"}
     settings |= {"SEED": "7", "INITIAL_OBJECT": "flat", "FAIL_FAST": "1", "BASE": "b.npz"}
+    settings |= {"PROBE": "given"}
     nox(tree, "-s", "real_run", "--", "--dose", "1000", HUB=HUB, **settings)
     (argv,) = [argv for argv in calls(tree) if "stage" in argv]
     assert argv == [
         *(".venv/bin/python", "-m", "harness", "stage", "real-run", f"--hub={HUB}"),
         *("--preset=default", "--base=b.npz", "--view=dense", "--split=train", "--gridsize=2"),
-        *("--num-epochs=5", "--device=cpu", "--seed=7", "--initial-object=flat", "--fail-fast"),
-        *("--dose", "1000"),
+        *("--num-epochs=5", "--device=cpu", "--seed=7", "--initial-object=flat", "--probe=given"),
+        *("--fail-fast", "--dose", "1000"),
     ]
 
 

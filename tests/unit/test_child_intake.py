@@ -302,7 +302,7 @@ CONDITIONS = ("one_thread", "deterministic_algorithms", "seeded", "on_cpu")
 
 def failed():
     """Return the history of a run whose second loss was NaN."""
-    last = epochs.State(2, FLAT, PROBE[None])
+    last = epochs.State(2, FLAT, PROBE[None], POSITIONS_PX)
     failure = "the loss is nan at epoch 2"
     return epochs.History([0.5, float("nan")], [], [0.9], final=last, failure=failure)
 

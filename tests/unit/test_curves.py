@@ -73,6 +73,14 @@ def test_the_bands_begin_at_zero_and_carry_the_errors_of_whole_band_and_mask():
     assert found.band_to_per_px == 0.5
 
 
+def test_without_a_resolvable_band_none_ends_and_errors_are_over_the_mask_alone():
+    found = curves.bands(BOTH | {"photon_limit": BOTH["photon_limit"] | {"resolvable_band": None}})
+    assert found.band_to_per_px is None
+    assert found.error_label == "phase error (rad): 0.065 over the mask"
+    assert found.limit_label == "photon limit (rad): 0.025 over the mask"
+    assert len(found.error_rad) == 8
+
+
 def test_what_a_logarithm_cannot_show_is_left_out_of_the_bands():
     bands = [dict(band) for band in BOTH["photon_limit"]["bands"]]
     bands[0]["phase_rmse_rad"], bands[1]["phase_rmse_rad"] = None, 0.0

@@ -16,6 +16,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from harness import onefile
+
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ("light", "full", "formats", "mutation")
 HUB = "plans/active/S/reports/2026-01-02T030405Z/slug"
@@ -224,3 +226,14 @@ def test_git_ignores_a_new_hub_until_someone_insists(tmp_path):
     assert output_of(tmp_path, "git", "status", "--short", "plans") == ""
     output_of(tmp_path, "git", "add", "-f", HUB)
     assert output_of(tmp_path, "git", "status", "--short", "plans") == f"A  {HUB}/stage.json\n"
+
+
+def test_git_ignores_the_study_of_one_file_until_someone_insists(tmp_path):
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    output_of(tmp_path, "git", "init", "--quiet")
+    study = f"plans/active/{onefile.INITIATIVE}-star-01234567/study.toml"
+    (tmp_path / study).parent.mkdir(parents=True)
+    (tmp_path / study).touch()
+    assert output_of(tmp_path, "git", "status", "--short", "plans") == ""
+    output_of(tmp_path, "git", "add", "-f", study)
+    assert output_of(tmp_path, "git", "status", "--short", "plans") == f"A  {study}\n"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import math
 
 import h5py
 import numpy as np
 import pytest
 
 from harness import cli, exporting, layout, scans
+from harness.errors import InputInvalid
 from harness.jobs import geometry
 from tests import foreign_files as made
 from tests import small_tree
@@ -157,7 +159,7 @@ def test_lengths_that_nobody_knows_are_not_made_up(tmp_path, capsys, source):
     for option in LENGTHS[::2]:
         assert option in said
     assert export(tmp_path, *words, *LENGTHS[:5], "-2") == 3
-    assert "not above 0" in capsys.readouterr().err
+    assert "distance_m is -2.0 in the command line" in capsys.readouterr().err
     assert not (tmp_path / "out.h5").exists()
 
 
@@ -173,6 +175,25 @@ def test_lengths_come_from_the_metadata_of_the_input(tmp_path):
     assert exporting.geometry(scans.Geometry(), metadata) == scans.Geometry(1e-8, 8800.0, 2.0)
     told = scans.Geometry(pixel_size_m=2e-8)
     assert exporting.geometry(told, metadata).pixel_size_m == 2e-8
+
+
+WRONG = {"pixel_size_m": "--pixel-size-m", "energy_ev": "--energy-ev", "distance_m": "--distance-m"}
+
+
+@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("value", [0.0, -2.0, math.nan, math.inf])
+def test_a_length_told_that_is_none_is_refused_and_not_passed_over(name, value):
+    metadata = {"pixel_size_m": 1e-8, "photon_energy_ev": 8800.0, "detector_distance_m": 2.0}
+    said = f"{name} is {value} in the command line: say {WRONG[name]} with a number above 0"
+    with pytest.raises(InputInvalid, match=f"^{said}$"):
+        exporting.geometry(scans.Geometry(**{name: value}), metadata)
+
+
+@pytest.mark.parametrize("value", [0.0, -2.0])
+def test_a_length_of_the_metadata_that_is_none_is_to_be_told(value):
+    metadata = {"pixel_size_m": value, "photon_energy_ev": 8800.0, "detector_distance_m": 2.0}
+    with pytest.raises(InputInvalid, match=f"pixel_size_m is {value} in the file: say "):
+        exporting.geometry(scans.Geometry(), metadata)
 
 
 def test_another_file_is_not_taken_for_the_input_of_the_job(tmp_path, capsys, made_inputs):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness import forward, halves, metrics, resources, schemas
+from harness import forward, frc, halves, metrics, resources, schemas
 from harness.errors import InputInvalid
 from tests.small_scan import OBJECT, POSITIONS_PX, PROBE, moved
 
@@ -111,6 +111,27 @@ def test_the_square_is_lit_by_both_halves():
         assert metrics.lit_mask(light).values[rows, columns].all()
 
 
+def test_probes_between_pixels_light_what_lies_beside_their_patches():
+    beside_px = np.random.default_rng(5).uniform(-0.5, 0.5, POSITIONS_PX.shape)
+    y_px, x_px = (np.rint(POSITIONS_PX) + beside_px).T
+    record = measured(OBJECT, OBJECT, positions_x_px=x_px, positions_y_px=y_px)
+    corners = forward.patch_corners(x_px, y_px, PROBE.shape[-1], OBJECT.shape)
+    square = square_lit_by_both(corners, beside_px)
+    assert square != square_lit_by_both(corners, 0 * beside_px)
+    assert square == tuple(slice(*record["square_px"][name]) for name in ("rows", "columns"))
+
+
+def square_lit_by_both(corners, shifts_px):
+    """The largest square in what the probes of either half light."""
+    one, other = (
+        metrics.lit_mask(
+            forward.illumination(PROBE[None], corners[half::2], OBJECT.shape, shifts_px[half::2])
+        ).values
+        for half in (0, 1)
+    )
+    return frc.largest_square(one & other)
+
+
 def test_halves_that_cannot_be_compared_say_why():
     record = measured(0 * OBJECT, OBJECT)
     assert record["undefined"] == "one of the halves dark over the mask"
@@ -127,7 +148,7 @@ def test_halves_that_cannot_be_compared_say_why():
         ("object_half_a", OBJECT[:-1]),
         ("probe", PROBE),
         ("positions_x_px", np.zeros(2)),
-        ("positions_y_px", POSITIONS_PX[:, 0] + 1e4),
+        ("positions_y_px", POSITIONS_PX[:, 0][None]),
     ],
 )
 def test_arrays_that_do_not_fit_each_other_are_refused(name, value):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from harness import cli, hub, layout, publish
+from harness import cli, hub, layout, publish, resources
 from harness.errors import HubDamaged, UsageError
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123000, tzinfo=UTC)
@@ -112,6 +112,23 @@ def test_a_hub_in_a_list_has_one_line_whatever_its_folder_is_called(reports):
     (here / "small").rename(here / "a\nb\x1b[2J")
     first, _ = publish.list_hubs(reports)
     assert first.partition(": ")[0].endswith("/a\\nb\\x1b[2J")
+
+
+def test_the_list_is_of_the_hubs_of_every_study_unless_one_is_named(reports, capsys):
+    other = reports.parents[1] / "MEASURED-star-01234567" / "reports" / "2026-03-01T120000Z"
+    shutil.copytree(reports / "2026-03-01T120001Z", other)
+    assert cli.main(["hubs"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    listed = [line.partition("plans/active/")[2].split("/")[0] for line in lines]
+    assert listed == ["MEASURED-star-01234567", *["STUDY-SYNTH-FLY64-DOSE-OVERLAP-001"] * 2]
+    assert cli.main(["hubs", "--study", str(resources.DEFAULT_STUDY)]) == 0
+    assert "MEASURED" not in capsys.readouterr().out
+
+
+def test_where_there_is_no_hub_of_any_study_the_list_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["hubs"]) == 0
+    assert capsys.readouterr().out == "no hub under plans/active\n"
 
 
 def test_a_list_of_no_hubs_says_so(tmp_path):

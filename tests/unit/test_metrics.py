@@ -85,6 +85,20 @@ def test_a_phase_off_in_half_of_the_pixels_has_the_error_and_psnr_of_its_size():
     assert record["psnr_phase_db"] == pytest.approx(20 * np.log10(spread / 0.05), abs=0.1)
 
 
+def test_a_phase_that_wraps_is_as_near_as_one_that_does_not():
+    """Half of the pixels a little beyond what they ought to be, some of them beyond pi."""
+    steep = np.abs(OBJECT) * np.exp(8j * np.angle(OBJECT))
+    wanted, off = np.angle(steep), 0.05 * np.where((ROWS + COLUMNS) % 2, 1, -1)
+    wrapped = np.abs(wanted + off) > np.pi
+    assert 10 < wrapped[MASK.values].sum() < MASK.values.sum() / 10
+    record = against_truth(steep * np.exp(1j * off), steep, MASK)
+    rmse, psnr, ssim = metrics._image_metrics(wanted + off, wanted, MASK.values)
+    assert record["phase_rmse_rad"] == pytest.approx(rmse, rel=0.01)
+    assert record["psnr_phase_db"] == pytest.approx(psnr, abs=0.1)
+    assert record["ssim_phase"] == pytest.approx(ssim, abs=1e-3)
+    assert record["ms_ssim_phase"] > 0.99
+
+
 def test_an_amplitude_off_in_half_of_the_pixels_has_the_error_of_its_size():
     sign = np.where((ROWS + COLUMNS) % 2, 1, -1)
     record = against_truth(OBJECT * (1 + 0.03 * sign), OBJECT, MASK)
@@ -165,6 +179,22 @@ def test_independent_noises_do_not_correlate():
     curve = frc.correlate(one, other)
     assert np.abs(curve.correlation[8:]).max() < 0.25
     assert curve.resolution_px is None or curve.resolution_px > 5
+
+
+@pytest.mark.parametrize(
+    ("correlation", "resolution_px", "end_per_px"),
+    [
+        ([0.9, 0.1], 1.25, 0.4),
+        ([0.9, 0.8], None, 0.5),
+        ([0.1, 0.8], None, None),
+        ([], None, None),
+    ],
+)
+def test_a_curve_is_resolved_up_to_its_crossing_throughout_or_not_at_all(
+    correlation, resolution_px, end_per_px
+):
+    rings = [{"cycles_per_px": 0.3, "correlation": at, "half_bit": 0.4} for at in correlation]
+    assert frc.resolved_to_per_px(rings, resolution_px) == end_per_px
 
 
 @pytest.mark.parametrize("cutoff", [0.1, 0.2, 0.35])

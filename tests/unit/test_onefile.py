@@ -10,12 +10,13 @@ import tomllib
 import numpy as np
 import pytest
 
+from harness import cli, layout, npz, onefile, prepare, provenance, schemas, studyfile
 from harness import design as designs
-from harness import layout, npz, onefile, prepare, provenance, schemas, studyfile
 from harness.errors import InputInvalid
 from harness.resources import schema
 from tests import foreign_files as made
 from tests import small_tree
+from tests.unit.test_red_base import git
 
 PLAIN = ("--num-epochs", "2", "--halves", "none")
 
@@ -162,10 +163,47 @@ def test_left_to_choose_reconstruct_says_which_device_it_took(
     assert [row.count(f"| {used}: {name} |") for row in rows] == [1]
 
 
-def test_the_commands_that_repeat_it_name_the_study_once(reconstructed):
-    _, hub = reconstructed
-    lines = (hub / layout.SUMMARY).read_text().splitlines()
-    assert [line.count("--study") for line in lines if "nox -s" in line] == [1]
+def test_the_commands_that_repeat_it_need_the_hub_and_the_file_alone(reconstructed, scan, tmp_path):
+    root = small_tree.copy(reconstructed[0], tmp_path / "tree")
+    kept = shutil.move(next(root.glob("plans/active/MEASURED-*/reports/*/*")), tmp_path / "kept")
+    shutil.rmtree(next(root.glob("plans/active/MEASURED-*")))
+    lines = (kept / layout.SUMMARY).read_text().splitlines()
+    (line,) = [line for line in lines if "nox -s" in line]
+    given, _, options = line.partition(" nox -s dry_run real_run -- ")
+    assert given == "BASE=PATH/TO/star.npz PRESET=given"
+    words = shlex.split(options.replace("PATH/TO/THIS_HUB", str(kept)))
+    words += ["--preset", "given", "--base", scan]
+    hub = small_tree.run(root, "harness", "new-hub", *words).stdout.strip()
+    for stage in layout.RUN_STAGES:
+        done = small_tree.run(root, "harness", "stage", stage, "--hub", hub, *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert small_tree.run(root, "harness", "verify", hub).returncode == 0
+    copies = [(each / "cli" / layout.STUDY_COPY).read_bytes() for each in (kept, root / hub)]
+    assert copies[0] == copies[1]
+
+
+def test_a_hub_of_a_clean_tree_is_clean_and_its_code_is_held_to_the_commit(
+    sound_tree, tmp_path, scan
+):
+    root = small_tree.copy(sound_tree, tmp_path / "tree")
+    shutil.copy(small_tree.REPOSITORY / ".gitignore", root)
+    git(root, "init", "-q")
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "sound")
+    done = small_tree.run(root, "harness", "reconstruct", scan, *PLAIN)
+    assert done.returncode == 0, done.stdout + done.stderr
+    hub = next(root.glob("plans/active/MEASURED-star-*/reports/*/reconstruction"))
+    clean = {"commit": git(root, "rev-parse", "HEAD"), "dirty": False}
+    for stage in layout.RUN_STAGES:
+        record = hub / layout.STAGE_DIRECTORIES[stage] / layout.STAGE_RECORD
+        assert json.loads(record.read_bytes())["git"] == clean
+    with pytest.MonkeyPatch.context() as patch:
+        for who in ("AUTHOR", "COMMITTER"):
+            patch.setenv(f"GIT_{who}_NAME", "n")
+            patch.setenv(f"GIT_{who}_EMAIL", "e")
+        assert small_tree.run(root, "harness", "anchor", hub).returncode == 0
+    held = small_tree.run(root, "harness", "verify", hub, "--git")
+    assert held.returncode == 0, held.stdout + held.stderr
 
 
 def test_the_hub_is_reproduced_from_its_own_record(reconstructed, tmp_path):
@@ -205,6 +243,88 @@ def test_a_file_that_breaks_the_contract_makes_no_study(sound_tree, tmp_path, sc
     assert not list(root.glob("plans/active/MEASURED*"))
 
 
+IMPORT = "python -m harness import"
+
+
+def another_program_s(folder, arrays):
+    return made.save_npz(folder / "tike.npz", made.tike())
+
+
+def hdf5(folder, arrays):
+    return made.save_cxi(folder / "scan.cxi")
+
+
+def without_an_object(folder, arrays):
+    # Simulated, as nothing says that it was measured.
+    del arrays["_metadata"]
+    return made.save_npz(folder / "simulated.npz", arrays)
+
+
+@pytest.mark.parametrize("make", [another_program_s, hdf5, without_an_object])
+def test_who_gives_a_file_that_is_no_input_is_told_of_the_import(
+    scan, tmp_path, monkeypatch, capsys, make
+):
+    monkeypatch.chdir(tmp_path)
+    with np.load(scan) as archive:
+        path = make(tmp_path, dict(archive))
+    assert cli.main(["reconstruct", str(path)]) == 3
+    first, *findings = capsys.readouterr().err.splitlines()
+    told = f"breaks DATA-001; for other formats and measured scans: {IMPORT}"
+    assert first == f"error: {path} {told}"
+    errors = [line for line in findings if line.startswith("error")]
+    assert errors
+    assert all(IMPORT in line for line in errors)
+    assert not (tmp_path / "plans").exists()
+
+
+def test_a_file_that_is_not_there_is_named_and_nothing_else_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["reconstruct", "absent.npz"]) == 3
+    assert capsys.readouterr().err == "error: absent.npz is not there: name an NPZ of DATA-001\n"
+    (tmp_path / "folder.npz").mkdir()
+    assert cli.main(["reconstruct", "folder.npz"]) == 3
+    wanted = "error: folder.npz is no regular file: name an NPZ of DATA-001\n"
+    assert capsys.readouterr().err == wanted
+
+
+def test_a_scan_of_one_frame_makes_no_study(scan, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with np.load(scan) as archive:
+        arrays = dict(archive)
+    short = {key: arrays[key][:1] for key in ("diffraction", "xcoords", "ycoords")}
+    path = made.save_npz(tmp_path / "one.npz", arrays | short)
+    assert cli.main(["reconstruct", str(path)]) == 3
+    assert capsys.readouterr().err == (
+        f"error: {path} holds 1 frame, at least 2 make a study: give a scan that moves\n"
+    )
+    assert not (tmp_path / "plans").exists()
+
+
+def a_key_that_is_none(folder):
+    (folder / "key.pem").write_text("none")
+    return "--key", folder / "key.pem"
+
+
+REFUSED = {
+    "recipe": (lambda folder: ("--recipe", "nope"), "nope"),
+    "epochs": (lambda folder: ("--num-epochs", "none"), "--num-epochs"),
+    "device": (lambda folder: ("--device", "cuda"), "no CUDA device"),
+    "key": (a_key_that_is_none, "key.pem"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_beforehand_leaves_no_study(scan, tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(provenance, "CUDA_DEVICE", tmp_path / "absent")
+    monkeypatch.setattr(provenance, "require_packages", lambda: None)
+    words, said = REFUSED[name]
+    asked = ["reconstruct", scan, *words(tmp_path)]
+    assert cli.main([str(word) for word in asked]) in (2, 3)
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "plans").exists()
+
+
 def test_a_file_with_hardly_a_photon_makes_no_study(scan, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with np.load(scan) as archive:
@@ -213,13 +333,12 @@ def test_a_file_with_hardly_a_photon_makes_no_study(scan, tmp_path, monkeypatch)
     arrays["diffraction"] *= np.float32(np.sqrt(9.9 / light))
     np.savez(tmp_path / "dim.npz", **arrays)
     with pytest.raises(InputInvalid, match=r"9\.9 photons a frame on average, at least 10"):
-        onefile.write_study(tmp_path / "dim.npz", lambda line: None)
-    assert not (tmp_path / "plans").exists()
+        onefile.study_of(tmp_path / "dim.npz")
 
 
 def test_another_file_is_not_put_in_the_place_of_the_study_s(scan, tmp_path, design, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    study = studyfile.load(onefile.write_study(scan, lambda line: None))
+    study = studyfile.load(onefile.write(onefile.study_of(scan), print))
     other = tmp_path / "other.npz"
     other.write_bytes(scan.read_bytes() + b" ")
     with pytest.raises(InputInvalid, match="is not that"):
@@ -233,7 +352,7 @@ def test_an_input_exchanged_in_its_place_closes_the_gate(scan, tmp_path, monkeyp
     from harness.model import CellKey
 
     monkeypatch.chdir(tmp_path)
-    study = studyfile.load(onefile.write_study(scan, lambda line: None))
+    study = studyfile.load(onefile.write(onefile.study_of(scan), print))
     key = CellKey(study.doses_photons[0], "measured", "whole")
     sound = npz.read(scan, provenance.portable(scan))
     assert gates.check_input(key, sound, study) == ()

@@ -68,6 +68,7 @@ def test_the_state_of_a_task_keeps_further_modes_and_weights_apart_from_the_next
     held = {
         "object": OBJECT[None].copy(),
         "probe": probe,
+        "probe_positions": POSITIONS_PX.copy(),
         "opr_mode_weights": RELAXED.weights.copy(),
     }
     task = SimpleNamespace(get_data_to_cpu=lambda name, as_numpy: held[name])
@@ -81,7 +82,7 @@ def test_the_state_of_a_task_keeps_further_modes_and_weights_apart_from_the_next
 
 
 def test_the_state_of_a_task_with_one_probe_for_all_has_no_such_modes():
-    held = {"object": OBJECT[None], "probe": BOTH[None]}
+    held = {"object": OBJECT[None], "probe": BOTH[None], "probe_positions": POSITIONS_PX}
     task = SimpleNamespace(get_data_to_cpu=lambda name, as_numpy: held[name])
     assert epochs.state_of(task, 1).relaxed is None
 

@@ -83,6 +83,18 @@ def test_mask_and_limit_are_in_photons_of_the_scan():
     assert block["photon_limit"]["simple_phase_rad"] == pytest.approx(expected, rel=0.01)
 
 
+def test_mask_and_limit_are_the_same_however_bright_the_probe_of_the_file_is():
+    """They are of the photons that were counted, not of those that the probe would make."""
+    bright = {**ARRAYS, "probeGuess": 7 * ARRAYS["probeGuess"]}
+    frames = quality.frames_of(bright, truth_present=True, shape=OBJECT.shape)
+    found, known = measured(OBJECT, frames), measured(OBJECT)
+    masks = [block["against_truth"]["mask"]["threshold_photons"] for block in (found, known)]
+    assert masks[0] == pytest.approx(masks[1], rel=1e-5)
+    for name in ("photon_limit_phase_rad", "simple_phase_rad"):
+        limits = [block["photon_limit"][name] for block in (found, known)]
+        assert limits[0] == pytest.approx(limits[1], rel=1e-5)
+
+
 def test_an_error_as_small_as_the_limit_is_at_the_limit_in_each_band():
     light = forward.illumination(FRAMES.probe, FRAMES.corners, OBJECT.shape)
     fisher = photon_limit.Fisher.of(FRAMES.probe, OBJECT, FRAMES.corners)
@@ -152,6 +164,17 @@ def test_the_resolution_ends_the_band_and_is_in_metres_where_the_pixel_size_is_k
     pixels = record["frc_half_bit_resolution_px"]
     assert limit["resolvable_band"]["to_cycles_per_px"] == pytest.approx(0.5 / pixels)
     assert record["frc_half_bit_resolution_m"] == pytest.approx(2e-8 * pixels)
+
+
+def test_where_the_first_ring_is_not_resolved_there_is_no_resolvable_band():
+    rng = np.random.default_rng(4)
+    block = measured(rng.normal(size=OBJECT.shape) + 1j * rng.normal(size=OBJECT.shape))
+    assert breaches(block) == ()
+    record, limit = block["against_truth"], block["photon_limit"]
+    assert "from the first ring on" in record["undefined"]["frc_half_bit_resolution_px"]
+    assert limit["resolvable_band"] is None
+    assert len(limit["bands"]) == 8
+    assert measured(OBJECT)["photon_limit"]["resolvable_band"]["to_cycles_per_px"] == 0.5
 
 
 @pytest.mark.parametrize("size", [0, -1e-9, "small", True, float("nan"), float("inf")])

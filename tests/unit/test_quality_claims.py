@@ -62,6 +62,17 @@ def test_a_figure_that_those_beside_it_do_not_give_is_told(changes, places):
     assert told(*changes) == places
 
 
+def test_where_the_first_ring_is_under_its_threshold_a_band_is_told_and_none_is_believed():
+    lost = ("against_truth/rings/0/correlation", 0.1)
+    assert told(lost) == ["photon_limit/resolvable_band/to_cycles_per_px"]
+    assert told(lost, ("photon_limit/resolvable_band", None)) == []
+
+
+def test_a_band_that_is_left_out_is_told():
+    place = "photon_limit/resolvable_band"
+    assert told((place, None)) == [f"{place}/to_cycles_per_px"]
+
+
 def test_rings_that_cross_give_a_resolution():
     assert METRICS["against_truth"]["frc_half_bit_resolution_px"] is None
     changed = ("against_truth/rings/1/correlation", 0.1)

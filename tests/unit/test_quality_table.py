@@ -14,8 +14,15 @@ from harness.model import CellKey
 from harness.reconstructible import Coverage
 
 
-def trial(nrmse=(0.5, 0.3, 0.4), held_out=(), second_s=1.0, ratio=1.5) -> Trial:
-    """A trial with these errors; epochs take equal time, and the phase error is ratio limits."""
+def trial(
+    nrmse=(0.5, 0.3, 0.4), held_out=(), second_s=1.0, ratio=1.5, resolution_px=2.0, first=0.9
+) -> Trial:
+    """A trial with these errors; epochs take equal time, and the phase error is ratio limits.
+
+    resolution_px, first: of its ring correlation, which begins there.
+    """
+    rings = [{"cycles_per_px": 0.1, "correlation": first, "half_bit": 0.4}]
+    truth = {"frc_half_bit_resolution_px": resolution_px, "rings": rings}
     bands = [
         {"to_cycles_per_px": edge, "phase_rmse_rad": 0.1 * ratio, "photon_limit_phase_rad": 0.1}
         for edge in (0.25, 0.5)
@@ -26,7 +33,7 @@ def trial(nrmse=(0.5, 0.3, 0.4), held_out=(), second_s=1.0, ratio=1.5) -> Trial:
         nrmse=list(nrmse),
         cpu_s=[second_s * (number + 1) for number in range(len(nrmse))],
         failure=None,
-        metrics={"photon_limit": {"resolvable_band": dict(bands[0]), "bands": bands}},
+        metrics={"against_truth": truth, "photon_limit": {"bands": bands}},
         updates=5 * len(nrmse),
         commit="0" * 12,
         as_good=1.001,
@@ -78,18 +85,40 @@ def test_a_cell_that_misses_a_goal_is_named_beside_it(number, worse):
 
 def test_both_recipes_are_held_to_the_limit_of_the_same_band():
     """The wider of what the two resolve: a smoother object would choose itself an easier one."""
-    wide = trial(ratio=2.0)
-    wide.metrics["photon_limit"]["resolvable_band"]["to_cycles_per_px"] = 0.5
+    wide = trial(ratio=2.0, resolution_px=None)
     narrow = trial(ratio=1.0)
     narrow.metrics["photon_limit"]["bands"][1]["phase_rmse_rad"] = 0.3
     found = quality_cell.shared_band(cell(wide, narrow))
     assert found.to_cycles_per_px == 0.5
     assert found.limit_rad == pytest.approx(0.1 * 2**0.5)
     assert found.errors_rad == pytest.approx((0.2 * 2**0.5, (0.1**2 + 0.3**2) ** 0.5))
-    wide.metrics["photon_limit"]["resolvable_band"] = None
-    assert quality_cell.shared_band(cell(wide, narrow)).to_cycles_per_px == 0.25
-    narrow.metrics["photon_limit"]["resolvable_band"] = None
-    assert quality_cell.shared_band(cell(wide, narrow)) is None
+
+
+LOST = trial(resolution_px=None, first=0.1)
+
+
+def test_a_recipe_without_a_resolvable_band_has_no_say_in_that_of_both():
+    assert quality_cell.shared_band(cell(LOST, trial())).to_cycles_per_px == 0.25
+    assert quality_cell.shared_band(cell(LOST, LOST)) is None
+
+
+def test_where_neither_recipe_has_a_resolvable_band_a_table_has_none_and_says_so():
+    text = document(cell(LOST, LOST))
+    assert "first ring already" in text
+    assert rows("Photon limit", cell(LOST, LOST))[0][1:] == [*6 * ["-"], "1.50", "1.50"]
+
+
+def test_a_cell_that_cannot_be_reconstructed_or_has_no_band_is_named_above_its_panel():
+    """Whether the others of the panel are so or not."""
+    lost = cell(GOOD.seed, GOOD.default, dose=1000, share=0.01)
+    assert quality_cell.lost([GOOD]) == ""
+    assert quality_cell.lost([lost, GOOD]) == "cannot be reconstructed: 1e3"
+    assert quality_cell.lost([lost, replace(lost, key=GOOD.key)]) == (
+        "cannot be reconstructed: 1e3, 1e4"
+    )
+    assert quality_cell.without_band([GOOD]) == ""
+    dim = cell(LOST, LOST, dose=1000)
+    assert quality_cell.without_band([dim, GOOD]) == "no resolvable band: 1e3"
 
 
 def test_a_document_names_every_commit_that_made_its_trials():
@@ -98,6 +127,13 @@ def test_a_document_names_every_commit_that_made_its_trials():
     other = replace(GOOD, default=replace(GOOD.default, commit="1" * 12))
     text = document(GOOD, other)
     assert "commits 000000000000 and 111111111111." in text
+
+
+def test_a_document_says_which_recipes_it_is_of_and_how_near_to_the_least_is_as_good():
+    named = "`some` version 1 (sha256 000000000000"
+    held = replace(GOOD.default, as_good=1.004)
+    text = document(cell(trial(), held))
+    assert f"Recipes: {named}) and {named}, as_good 1.004)." in text
 
 
 def test_the_photon_limit_is_no_goal_at_the_least_dose():
@@ -130,6 +166,17 @@ def test_every_sign_that_excludes_a_cell_is_named():
     assert "\n- by coverage alone: none\n" in text
     assert "\n- by coverage and by held-out photons: 1e4 sparse train\n" in text
     assert "\n- by held-out photons alone: 1e4 dense train\n" in text
+
+
+def test_a_cell_that_counts_for_none_and_is_no_worse_than_one_that_counts_is_named():
+    """The signs are on the side of caution, and a reader can see where they are wrong."""
+    sparse = {"view": "sparse", "share": 0.01}
+    better = cell(GOOD.seed, trial((*BEFORE, 0.3), FALLING), **sparse)
+    worse = cell(GOOD.seed, trial((*BEFORE, 0.32), FALLING), **sparse, dose=1000)
+    text = document(GOOD, better, worse)
+    assert "1e4 dense train (0.310), less in: 1e4 sparse train (0.300)\n" in text
+    assert "less in: none\n" in document(GOOD, worse)
+    assert "less in" not in document(worse)
 
 
 def test_goals_are_counted_with_the_cells_that_an_outcome_excludes_too():
@@ -172,8 +219,8 @@ def test_the_ratio_to_the_limit_is_printed_for_all_bands_too():
     assert found[1:3] == ["0.250", "0.100"]
     assert found[6] == "1.00"
     assert found[7:] == ["1.50", f"{(0.1**2 + 0.3**2) ** 0.5 / (0.1 * 2**0.5):.2f}"]
-    nothing = trial()
-    nothing.metrics["photon_limit"].update(resolvable_band=None, bands=[])
+    nothing = trial(resolution_px=None)
+    nothing.metrics["against_truth"]["rings"] = nothing.metrics["photon_limit"]["bands"] = []
     assert rows("Photon limit", cell(nothing, nothing))[0][1:] == 8 * ["-"]
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import recipe, recipefile, reconcile, resources, studyfile
+from harness import canonical, recipe, recipefile, reconcile, resources, studyfile
 from harness.errors import InputInvalid, UsageError
+from harness.jobs import settings
 
 SEED = recipefile.load("seed")
 DEFAULT = recipefile.load("default")
@@ -156,6 +159,59 @@ def test_what_is_no_document_is_refused(tmp_path, name, kind):
     (tmp_path / name).write_text("= {")
     with pytest.raises(InputInvalid, match=f"is not {kind}"):
         recipefile.load(tmp_path / name)
+
+
+WEIGHTS = {
+    "opr_mode_weight_options.optimizable": True,
+    "opr_mode_weight_options.optimize_intensity_variation": True,
+    "opr_mode_weight_options.optimize_eigenmode_weights": False,
+}
+
+
+@pytest.mark.parametrize("place", ["options", "options_by_probe", "options_by_positions"])
+def test_weights_of_opr_modes_are_refused_where_there_is_one(tmp_path, place):
+    asked = {name: value for name, value in SEED.items() if name != "source_sha256"}
+    if place == "options":
+        asked["options"] = asked["options"] | WEIGHTS
+    else:
+        asked[place] = {"given" if "probe" in place else "on_pixels": WEIGHTS}
+    path = tmp_path / "mine.json"
+    for modes in ({}, {"opr_modes": 1}):
+        path.write_bytes(canonical.to_bytes(asked | modes))
+        with pytest.raises(InputInvalid) as refused:
+            recipefile.load(path)
+        said = str(refused.value)
+        assert said.endswith(
+            "of no effect where there is one OPR mode: opr_mode_weight_options.optimizable, "
+            "opr_mode_weight_options.optimize_eigenmode_weights, "
+            "opr_mode_weight_options.optimize_intensity_variation; leave them out, "
+            "or set opr_modes to 2 or more"
+        )
+    path.write_bytes(canonical.to_bytes(asked | {"opr_modes": 2}))
+    assert recipefile.load(path)["opr_modes"] == 2
+
+
+class Weights:
+    """Refuses values that do not go together after each that is set, as pty-chi's options do."""
+
+    optimizable, optimize_eigenmode_weights, optimize_intensity_variation = False, True, False
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+        either = self.optimize_eigenmode_weights or self.optimize_intensity_variation
+        if self.optimizable and not either:
+            raise ValueError("at least 1 should be set to True")
+
+
+def test_options_that_go_together_are_set_whatever_the_order_of_their_names():
+    options = SimpleNamespace(opr_mode_weight_options=Weights())
+    settings.apply(options, WEIGHTS)
+    assert vars(options.opr_mode_weight_options) == {
+        path.rpartition(".")[2]: value for path, value in WEIGHTS.items()
+    }
+    neither = WEIGHTS | {"opr_mode_weight_options.optimize_intensity_variation": False}
+    with pytest.raises(InputInvalid, match=r"optimizable = True: at least 1 should be"):
+        settings.apply(SimpleNamespace(opr_mode_weight_options=Weights()), neither)
 
 
 # Against what a child attests.

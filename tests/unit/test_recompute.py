@@ -121,6 +121,19 @@ def test_the_modes_and_weights_of_a_probe_that_differs_by_frame_must_be_there(ho
         }
 
 
+def test_positions_that_were_refined_must_be_there_one_for_each_frame(honest):
+    document, held, pictures = honest
+    document["input"]["frames"] = 2
+    document["settings"]["probe_position_options.optimizable"] = True
+    del held["positions_x_px"]
+    held["positions_y_px"] = np.array([3.0])
+    told = {name for rule, _, name in found_in(document, held, pictures) if "object" in rule}
+    assert told == {"positions_x_px", "positions_y_px"}
+    document["settings"]["probe_position_options.optimizable"] = False
+    told = {name for rule, _, name in found_in(document, held, pictures) if "object" in rule}
+    assert told == set(), "others are held to the input"
+
+
 def test_the_digest_does_not_depend_on_byte_order_memory_order_or_compression(honest):
     document, held, pictures = honest
     held["object"] = np.asfortranarray(held["object"].astype(">c8"))
@@ -593,10 +606,13 @@ def test_a_loss_is_held_to_the_arrays_of_its_own_epoch():
 
 
 def test_losses_of_another_model_are_not_compared():
-    plain = {"options_changed": {"reconstructor_options.num_epochs": {}}}
-    assert not measured_again.has_another_model(plain)
-    moved = {"options_changed": {"probe_position_options.optimizable": {}}}
-    assert measured_again.has_another_model(moved)
+    for option, another in (
+        ("reconstructor_options.num_epochs", False),
+        ("probe_position_options.optimizable", False),
+        ("reconstructor_options.displayed_loss_function", True),
+    ):
+        document = {"options_changed": {option: {}}}
+        assert measured_again.has_another_loss(document) is another
 
 
 def with_halves(**changed):

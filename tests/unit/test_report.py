@@ -80,6 +80,24 @@ def test_another_study_is_named():
     assert lines == ["PRESET=smoke nox -s collect -- --study 'a b.toml'"]
 
 
+def test_another_study_is_named_as_the_hub_keeps_it():
+    options = ("--study", "a.toml", "--dose", "1000")
+    made = [
+        stage("red", study="a.toml"),
+        stage("dry-run", "given", "b.npz", "b" * 64, options, study="a.toml"),
+        stage("real-run", "given", "b.npz", "b" * 64, options, study="a.toml"),
+    ]
+    said, lines = commands(*made)
+    kept = "--study PATH/TO/THIS_HUB/cli/study.toml"
+    runs = f"PRESET=given nox -s dry_run real_run -- {kept} --dose 1000"
+    assert lines == [
+        f"PRESET=smoke nox -s red -- {kept}",
+        f"HUB=PATH/TO/HUB BASE=PATH/TO/b.npz {runs}",
+    ]
+    assert "`PATH/TO/THIS_HUB` is where this hub lies" in said
+    assert "THIS_HUB" not in commands(stage("dry-run"))[0]
+
+
 # Quality
 
 EXAMPLES = Path(__file__).parents[1] / "examples/valid/attestation"
@@ -103,6 +121,19 @@ def test_a_summary_sets_error_beside_photon_limit():
     assert (cells["NRMSE"], cells["MS-SSIM"]) == ("0.070", "0.828")
     assert (cells["phase error (rad)"], cells["limit (rad)"]) == ("0.065", "0.025")
     assert (cells["error in band"], cells["limit in band"]) == ("0.053", "0.017")
+
+
+def test_a_summary_says_where_there_is_no_resolvable_band():
+    attestation = json.loads((EXAMPLES / "succeeded-with-halves.json").read_text())
+    limit = attestation["metrics"]["photon_limit"]
+    words, table, *_ = quality(
+        "succeeded-with-halves", photon_limit=limit | {"resolvable_band": None}
+    )
+    assert "no such band" in words
+    assert "| 0.065 | 0.025 | - | - | - |" in table.splitlines()[-1]
+    assert "no such band" not in quality("succeeded-with-halves")[0]
+    without = quality("succeeded-with-halves", against_truth=None, photon_limit=None)
+    assert "no such band" not in without[0]
 
 
 def test_a_summary_tells_how_far_two_halves_of_the_frames_agree():

@@ -1,4 +1,6 @@
-"""What lies in a hub and cannot be read is told; no name of a file forges words.
+"""What cannot be read or written, in a hub or by import and export, is told in one line.
+
+No name of a file forges words.
 
 Root may read everything: where tests are root's, another user reads here.
 """
@@ -14,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from harness import cli, hub, layout, publish, rules, seal
+from tests import foreign_files as made
+from tests.attack import table
 from tests.memory import hub as memory
 
 NOBODY = 65534
@@ -94,6 +98,65 @@ def test_every_command_says_so_and_ends_as_documented(whole, capsys, path, words
     said = capsys.readouterr()
     assert "Traceback" not in said.err
     assert said.err.startswith("error: ")
+
+
+@pytest.fixture
+def scans():
+    """A folder that anybody may look into: a scan, a folder to lock, one that none may write in."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        folder.chmod(0o755)
+        made.save_npz(folder / "scan.npz", made.tike())
+        shutil.copytree(table.example(), folder / "hub")
+        for name, mode in (("locked", 0), ("read-only", 0o555)):
+            (folder / name).mkdir()
+            made.save_npz(folder / name / "scan.npz", made.tike())
+            (folder / name).chmod(mode)
+        yield folder
+        open_up(folder)
+
+
+def refused(capsys, argv, code, about):
+    """Run as nobody; ask for the code and for one line about a path."""
+    with not_as_root():
+        assert cli.main([str(word) for word in argv]) == code
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {about}")
+    assert said.count("\n") == 1
+    return said
+
+
+OUTPUTS = {
+    "read-only/new.npz": "cannot be written, Permission denied",
+    "locked/new.npz": "cannot be written, Permission denied",
+    "read-only/folder/new.npz": "cannot be written, Permission denied",
+    "scan.npz/new.npz": "cannot be written, its folder is a file",
+}
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_an_output_that_cannot_be_written_is_named_with_what_to_do(scans, capsys, name):
+    job = ("--job", "dose_1000/dense/test", "--to", "ptychodus")
+    lengths = ("--pixel-size-m=1e-8", "--energy-ev=8800", "--distance-m=2")
+    for number, words in enumerate(
+        [("import", scans / "scan.npz"), ("export", scans / "hub", *job, *lengths)]
+    ):
+        # What works is tried as the tests' own user, who may read what Python loads for it.
+        sound = (*words, "--out", scans / f"sound-{number}")
+        assert cli.main([str(word) for word in sound]) == 0
+        capsys.readouterr()
+        out = scans / name
+        said = refused(capsys, (*words, "--out", out), 2, out)
+        assert f"{OUTPUTS[name]}: name another file with --out" in said
+
+
+def test_an_input_that_cannot_be_reached_is_named_with_what_to_do(scans, capsys):
+    out, away = scans / "new.npz", scans / "locked" / "scan.npz"
+    why = ": cannot be read, Permission denied. Give a file"
+    for words in ((away,), (scans / "scan.npz", "--probe", away)):
+        assert why in refused(capsys, ("import", *words, "--out", out), 3, away)
+    why = "cannot be read, Permission denied: name an NPZ of DATA-001"
+    assert why in refused(capsys, ("reconstruct", away), 3, away)
 
 
 @pytest.mark.parametrize("name", ["a\x1b[2Kb", "a\nhub x: 9 files verified", "a\rb", "a\u202eb"])
