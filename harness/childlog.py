@@ -16,7 +16,7 @@ from harness.model import Finding
 from harness.rules import finding
 
 RULE = "hub.child-log"
-NOTHING = "nothing"
+NOTHING = b"nothing"
 _LINE = re.compile(rb"(epoch \S+ .*) elapsed_s ([0-9]+\.[0-9]+)")
 _ROUNDED_S = 0.01
 
@@ -44,12 +44,16 @@ def check(log: bytes, attestation: Mapping[str, Any], *, where: str) -> Iterator
     epochs = len(series.losses)
     due = [words(epoch, epochs, series) for epoch in range(1, epochs + 1)]
     at_most_s = attestation["wall_s"]
-    for epoch, (line, expected) in enumerate(zip_longest(said, due, fillvalue=None), start=1):
-        text, elapsed_s = (part.decode(errors="replace") for part in line or (b"", b"0"))
-        if text != (expected or ""):
-            yield _told(where, epoch, expected or NOTHING, text or NOTHING)
+    for epoch, (line, expected) in enumerate(zip_longest(said, due), start=1):
+        text, elapsed_s = map(_text, line or (NOTHING, NOTHING))
+        if text != expected:
+            yield _told(where, epoch, expected or NOTHING.decode(), text)
         elif float(elapsed_s) > at_most_s + _ROUNDED_S:
             yield _told(where, epoch, f"at most {at_most_s} s", f"{elapsed_s} s")
+
+
+def _text(part: bytes) -> str:
+    return part.decode(errors="replace")
 
 
 def _told(where: str, epoch: int, expected: str, found: str) -> Finding:

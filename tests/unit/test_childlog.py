@@ -65,6 +65,16 @@ def test_a_line_that_says_otherwise_is_told(this, that, epoch, expected, found):
     ]
 
 
+def test_the_seconds_are_rounded_and_may_be_so_much_more():
+    assert told(HONEST.replace("elapsed_s 1.40", "elapsed_s 1.51")) == []
+
+
+def test_a_line_that_is_no_text_is_told():
+    log = HONEST.encode().replace(b"loss 0.25", b"loss \xff")
+    (item,) = childlog.check(log, ATTESTED, where=LOG)
+    assert item.found == "epoch 1/2 loss \ufffd held_out 3 nrmse 0.5"
+
+
 def test_a_line_that_is_left_out_is_told_and_one_more_too():
     _, one, two, _ = HONEST.splitlines(keepends=True)
     assert told(one) == [("hub.child-log", LOG, "epoch 2", TWO, "nothing")]
