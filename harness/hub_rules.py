@@ -151,7 +151,8 @@ RULES: dict[str, Rule] = {
         "let them be; run the stage again in a new hub",
     ),
     "stage.pair": Rule(
-        "RED and GREEN of a hub are about the same test files, and collect the same tests",
+        "RED and GREEN of a hub are about the same test files, collect the same tests, and what "
+        "fails in RED as the tree stands passes in GREEN by other code",
         "run both again in a new hub",
     ),
     "stage.inputs": Rule(

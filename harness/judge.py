@@ -40,7 +40,7 @@ from harness.records import Read
 from harness.rules import finding
 
 GATES = ("inputs", "manifest")
-PROOF = "red/proof.json"
+PROOF = layout.RED_PROOF
 SELECTIONS = ("collect-mapped", "collect-suite")
 # What a stage must have run; RED runs one more command for each fault.
 COMMANDS = {

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 MANIFEST = "reconstruction_manifest.json"
 SKIP_SUMMARY = "skip_summary.json"
 STAGE_RECORD = "stage.json"
+RED_PROOF = "red/proof.json"
 DIGESTS = "digests.json"
 PLAN = "real_run/plan"
 UNCOMMITTED = "uncommitted.diff"

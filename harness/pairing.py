@@ -39,6 +39,8 @@ def findings(record: Record, read: Read, digests: Mapping[str, Any]) -> Iterator
         if earlier["stage"] == PAIR.get(record["stage"]):
             yield from drift.pair(digests, document, earlier["stage"])
             yield from _collected(record, earlier, read)
+            if record["code_sha256"] == earlier["code_sha256"]:
+                yield from _natural(record, read)
         if all(record["settings"][name] == earlier["settings"][name] for name in MADE_OF):
             yield from drift.same_inputs(digests, document, earlier["stage"])
         if _clean_commit(record) and _clean_commit(record) == _clean_commit(earlier):
@@ -60,6 +62,22 @@ def _collected(record: Record, earlier: Record, read: Read) -> Iterator[Finding]
                 expected=f"{words[0]} in {earlier['stage']}",
                 found=words[1],
             )
+
+
+def _natural(record: Record, read: Read) -> Iterator[Finding]:
+    """Yield each test that is RED as the tree stands, where GREEN has the same code.
+
+    record: of the later of the two.  Such a test failed for want of something that is no code.
+    """
+    proof = records.document(read, layout.RED_PROOF)
+    for test in sorted((proof or {}).get("natural", ())):
+        yield finding(
+            "stage.pair",
+            where=records.stage_path(record["stage"]),
+            pointer=test,
+            expected="other code than in red, where it fails as the tree stands",
+            found="the same code",
+        )
 
 
 def _tests(record: Record, names: tuple[str, ...], read: Read) -> set[str] | None:

@@ -142,13 +142,20 @@ def _code_paths(repository: Path) -> list[Path]:
     for entry in repository.iterdir():
         if entry.is_file():
             paths.append(entry)
-        elif codefiles.may_hold(entry.name) and not (entry / "pyvenv.cfg").is_file():
+        elif codefiles.may_hold(entry.name) and not _is_environment(entry):
             paths += files.below(entry)
     return sorted(
         path
         for path in {*paths}
         if path.is_file() and codefiles.is_code(path.relative_to(repository).as_posix())
     )
+
+
+def _is_environment(folder: Path) -> bool:
+    """Return whether a folder is an environment, of which Python imports nothing as the code's."""
+    is_one = (folder / "pyvenv.cfg").is_file() and folder.name not in codefiles.FOLDERS
+    # A package goes before an installed one of its name, whatever else lies in it.
+    return is_one and not any(folder.glob("__init__.*"))
 
 
 def portable(path: str | Path, base: Path = REPOSITORY) -> str:

@@ -336,6 +336,27 @@ def test_a_mapped_test_that_fails_as_the_tree_stands_is_red_by_nature(tree, new_
     assert findings(new_hub) == ()
 
 
+def test_a_test_that_fails_in_red_and_passes_in_green_over_the_same_code_is_no_proof(tree, new_hub):
+    note = tree / "aside" / "note.txt"
+    note.parent.mkdir()
+    note.write_text("RED's copy of the tree lacks this.")
+    test = tree / "tests" / "study" / "test_small.py"
+    asks = (
+        f"    assert __import__('pathlib').Path({note.relative_to(tree).as_posix()!r}).is_file()\n"
+    )
+    text = re.sub(r"^(def test_.*:\n)", rf"\1{asks}", test.read_text(), flags=re.MULTILINE)
+    test.write_text(text)
+    assert small_tree.run_stage(tree, new_hub, "red") == 0
+    natural = read(new_hub / "red" / "proof.json")["natural"]
+    assert natural
+    assert small_tree.run_stage(tree, new_hub, "green") == 1
+    told = read(new_hub / "green/stage.json")["findings"]
+    assert [(item["rule"], item["pointer"]) for item in told] == [
+        ("stage.pair", test) for test in sorted(natural)
+    ]
+    assert findings(new_hub) == ()
+
+
 def test_red_is_refused_without_faults_and_with_faults_that_break_their_schema(tree, new_hub):
     faults = tree / "tests" / "faults.toml"
     hubs = iter([new_hub, *(small_tree.new_hub(tree) for _ in range(2))])

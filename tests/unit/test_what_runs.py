@@ -92,6 +92,14 @@ def test_what_python_and_pytest_read_beside_the_code_is_hashed(tree):
     assert {*provenance.code_files(tree)} == {*before, *BESIDE}
 
 
+@pytest.mark.parametrize("folder", ["shadow", "schemas"])
+def test_code_is_hashed_though_its_folder_says_that_it_is_an_environment(tree, folder):
+    (tree / folder).mkdir(exist_ok=True)
+    for name in ("pyvenv.cfg", "__init__.py"):
+        (tree / folder / name).write_text("")
+    assert f"{folder}/__init__.py" in provenance.code_files(tree)
+
+
 def test_it_is_in_red_s_copies_too(tree):
     for path, text in BESIDE.items():
         (tree / path).parent.mkdir(parents=True, exist_ok=True)
