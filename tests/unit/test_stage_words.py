@@ -215,7 +215,7 @@ def stage(name, *reports, **settings):
     settings = {"study": "study.toml", "study_sha256": A, "tests": tests, **none, **settings}
     git = {"commit": A, "dirty": True}
     record = {"stage": name, "commands": commands, "settings": settings, "gates": []}
-    return record | {"git": git, "previous": None}
+    return record | {"git": git, "previous": None, "code_sha256": A}
 
 
 @pytest.mark.parametrize("name", ["red", "green", "collect"])
@@ -405,6 +405,20 @@ def test_red_and_green_have_collected_the_same_tests(turned):
     assert found(suite=[one]) == [
         ("stage.pair", where, two, f"{told[1][1][turned]} in {earlier}", told[1][1][not turned])
     ]
+
+
+@pytest.mark.parametrize(("first", "second"), [("red", "green"), ("green", "red")])
+@pytest.mark.parametrize("same", [True, False])
+def test_what_fails_in_red_as_the_tree_stands_passes_in_green_by_other_code(first, second, same):
+    code = {name: dict.fromkeys((MODULE, FAULTS), A) for name in (first, second)}
+    given = stage(first), stage("collect"), stage(second)
+    given[0]["code_sha256"] = A if same else B
+    proof = {"red/proof.json": canonical.to_bytes({"natural": ["b", "a"]})}
+    where = {"red": RED, "green": GREEN}[second]
+    words = ("other code than in red, where it fails as the tree stands", "the same code")
+    told = [("stage.pair", where, test, *words) for test in ("a", "b")]
+    assert chained(*given, code=code, files=proof) == told * same
+    assert chained(*given, code=code) == []
 
 
 @pytest.mark.parametrize(("other", "told"), [(A, False), (B, True), (None, False)])
