@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from harness import loadable
 from harness.model import Finding
 from harness.rules import finding
 
@@ -72,7 +73,10 @@ def check(
 
 
 def apply(fault: Fault, source: str) -> str | Finding:
-    """Return the source with the fault in it, or a finding where it has not just one place."""
+    """Return the source with the fault in it.
+
+    A finding where it has not just one place, or breaks what loads the file and so shows nothing.
+    """
     first = source.find(fault.find)
     again = source.find(fault.find, first + 1)
     if first < 0 or again >= 0:
@@ -83,7 +87,16 @@ def apply(fault: Fault, source: str) -> str | Finding:
             expected="exactly one place to change",
             found=f"{_places(source, fault.find)} places",
         )
-    return source[:first] + fault.replace + source[first + len(fault.find) :]
+    faulted = source[:first] + fault.replace + source[first + len(fault.find) :]
+    if why := loadable.lost(fault.file, source, faulted):
+        return finding(
+            "fault.breaks",
+            where=fault.file,
+            pointer=fault.id,
+            expected="a file that is loaded as before",
+            found=why,
+        )
+    return faulted
 
 
 def _places(source: str, find: str) -> int:

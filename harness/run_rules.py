@@ -78,6 +78,10 @@ RULES: dict[str, Rule] = {
         "a declared fault still has its one place in the code",
         "bring the fault's find text in line with the code",
     ),
+    "fault.breaks": Rule(
+        "a declared fault changes what the code does, and not whether it can be loaded",
+        "declare a fault that compiles and imports nothing new",
+    ),
     "red.mapped": Rule("RED is about mapped tests", "map a test in the study file"),
     "red.unfaulted": Rule(
         "a mapped test passes, or fails by assertion, as the tree stands", "mend the test first"

@@ -199,3 +199,37 @@ def test_a_fault_applies_if_and_only_if_it_has_one_place(source, find):
     places = sum(source.startswith(find, start) for start in range(len(source)))
     applied = faults.apply(fault(find=find, replace="c"), source)
     assert isinstance(applied, str) == (places == 1)
+
+
+SOURCE = "import json\nfrom harness import model\n\n\ndef f():\n    return 0\n"
+
+
+@pytest.mark.parametrize(
+    ("replace", "found"),
+    [
+        ("import no_such_module\n    return 0", "it imports no_such_module"),
+        ("from harness import no_such_name\n    return 0", "it imports harness.no_such_name"),
+        ("from . import x, y\n    return 0", "it imports .x, .y"),
+        ("return (", "it is no Python"),
+        ("return '\0'", "it is no Python"),
+    ],
+)
+def test_a_fault_that_only_breaks_the_module_is_none(replace, found):
+    item = faults.apply(fault(find="return 0", replace=replace), SOURCE)
+    assert (item.rule, item.where, item.pointer) == ("fault.breaks", "harness/runner.py", "fault-1")
+    assert item.found == found
+
+
+def test_a_fault_may_leave_an_import_out_and_say_again_what_is_imported():
+    for find, replace in (("import json\n", ""), ("return 0", "import json\n    return 1")):
+        assert isinstance(faults.apply(fault(find=find, replace=replace), SOURCE), str)
+
+
+@pytest.mark.parametrize("file", ["schemas/a.schema.json", "harness/notes.txt"])
+def test_a_file_that_is_no_python_is_not_read_as_such(file):
+    assert isinstance(faults.apply(fault(file=file, find="return 0", replace="("), SOURCE), str)
+
+
+def test_a_schema_that_is_no_json_any_more_is_no_fault():
+    item = faults.apply(fault(file="schemas/a.schema.json", find="1", replace="("), '{"a": 1}')
+    assert (item.rule, item.found) == ("fault.breaks", "it is no JSON")
