@@ -38,8 +38,26 @@ def compare(
     attestation: a `result.json` that has passed its schema.
     outputs: sha256 of each file that lies in the job's folder, by name.
     """
+    found = [
+        finding(rule, where=where, pointer=place, expected=said(wanted), found=said(did))
+        for rule, (place, wanted, did) in _facts(asked, attestation).items()
+        if wanted != did
+    ]
+    return (
+        *found,
+        *check_settings(asked["recipe"], attestation, where),
+        *check_itself(attestation, where=where),
+        *_check_input_path(asked, attestation, where),
+        *_check_outputs(attestation, outputs, where),
+    )
+
+
+def _facts(
+    asked: Mapping[str, Any], attestation: Mapping[str, Any]
+) -> dict[str, tuple[str, Any, Any]]:
+    """Return rule -> (pointer, what was asked for, what is attested)."""
     wanted = asked["recipe"]
-    facts = {
+    return {
         "attest.status": ("/status", "succeeded", attestation["status"]),
         "attest.recipe": ("/recipe", _identity(wanted), attestation["recipe"]),
         "attest.algorithm": ("/algorithm", wanted["algorithm"], attestation["algorithm"]),
@@ -77,18 +95,6 @@ def compare(
             attestation["device"]["requested"],
         ),
     }
-    found = [
-        finding(rule, where=where, pointer=place, expected=said(wanted), found=said(did))
-        for rule, (place, wanted, did) in facts.items()
-        if wanted != did
-    ]
-    return (
-        *found,
-        *check_settings(wanted, attestation, where),
-        *check_itself(attestation, where=where),
-        *_check_input_path(asked, attestation, where),
-        *_check_outputs(attestation, outputs, where),
-    )
 
 
 def _identity(wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from harness import (
     manifest,
     mutation,
     records,
-    reproduction,
+    reproduction_claims,
     spans,
     stage_files,
     verify_run,
@@ -210,7 +210,7 @@ def _check_reproduction(
         *_check_code(path, in_stage_terms, read),
         *_check_uncommitted(path, record, digests),
         *verify_run.check(in_stage_terms, read, digests, schema),
-        *reproduction.check(
+        *reproduction_claims.check(
             record,
             records.run_of(read, layout.REPRODUCE),
             rests_on,

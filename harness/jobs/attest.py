@@ -255,16 +255,7 @@ def record(
             path: {"default": default, "used": used}
             for path, (default, used) in run.options.items()
         },
-        "input": {
-            "path": scan.path,
-            "sha256": scan.sha256,
-            "bytes": scan.size_bytes,
-            "frames": len(scan.counts),
-            "frame_px": scan.frame_px,
-            "mean_photons_per_frame": scan.mean_photons_per_frame,
-            "positions_on_pixels": scan.positions_on_pixels,
-            "pixel_size_m": scan.pixel_size_m,
-        },
+        "input": _input(scan),
         "object_shape_px": list(run.object_.shape),
         "probe_modes": len(run.probe),
         "position_origin_px": list(run.position_origin_px),
@@ -280,6 +271,19 @@ def record(
         "versions": _versions(),
         "warnings": list(run.warnings),
         **_cost(clock),
+    }
+
+
+def _input(scan: Scan) -> dict[str, Any]:
+    return {
+        "path": scan.path,
+        "sha256": scan.sha256,
+        "bytes": scan.size_bytes,
+        "frames": len(scan.counts),
+        "frame_px": scan.frame_px,
+        "mean_photons_per_frame": scan.mean_photons_per_frame,
+        "positions_on_pixels": scan.positions_on_pixels,
+        "pixel_size_m": scan.pixel_size_m,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -181,3 +182,26 @@ def test_bytes_reach_a_terminal_that_takes_text_only(monkeypatch):
     monkeypatch.setattr(sys, "stdout", screen)
     runner.terminal(b"caf\xc3\xa9 \xff\n")
     assert screen.getvalue() == "café \ufffd\n"
+
+
+def test_a_full_disk_under_standard_output_loses_no_line_of_a_child_s_log(tmp_path):
+    log = tmp_path / "child.log"
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from harness import runner\n"
+        "with open(sys.argv[1], 'wb') as file:\n"
+        "    done = runner.stream([sys.executable, '-c', 'print(1); print(2)'],\n"
+        "                         [runner.terminal, file.write])\n"
+        "print(done.returncode, file=sys.stderr)\n"
+    )
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(log)],
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.stderr.splitlines()[0] == "0"
+    assert log.read_text().split() == ["1", "2"]
