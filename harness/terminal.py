@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import sys
 import traceback
@@ -111,18 +110,10 @@ def _print(text: str, stream: TextIO) -> None:
     try:
         print(shown, file=stream, flush=True)
     except BrokenPipeError:
-        _silence(stream)
+        pass
     except OSError as error:
-        _silence(stream)
         if stream is sys.stdout:
             _lost.append(error)
-
-
-def _silence(stream: TextIO) -> None:
-    """Let a stream that takes no more write nowhere: Python tries once more as it ends."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
 
 
 def _heeded() -> list[signal.Signals]:

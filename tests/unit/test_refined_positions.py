@@ -260,6 +260,22 @@ def told_of(tmp_path, *, refined, final_mse=1.0):
     return [item.pointer for item in audit._measured(job, seen)], said
 
 
+@pytest.mark.parametrize("refined", [True, False])
+def test_verify_measures_where_the_recipe_puts_the_frames(monkeypatch, refined):
+    monkeypatch.setattr(audit, "_input_of", lambda *_: (archive(**GIVEN), ""))
+    attestation = {"settings": {REFINED: refined}, "metrics": {"between_halves": None}}
+    planned = {"output_dir": "job", "input_npz": "a.npz"}
+    job = audit._Job("real_run", planned, {}, attestation, SETTINGS, "", "C")
+    seen = audit._open_input(lambda _: archive(**LEFT), job, audit.Inputs())
+    pair = (archive(**LEFT), archive(**GIVEN))
+    at, elsewhere = (
+        remeasure.metrics(*pair, truth_present=False, refined=each)["without_truth"]
+        for each in (refined, not refined)
+    )
+    assert seen.metrics["without_truth"] == at != elsewhere
+    assert seen.held_out == remeasure.held_out(*pair, SETTINGS, refined=refined)
+
+
 def test_verify_says_where_it_measured(tmp_path):
     _, said = told_of(tmp_path, refined=True)
     assert said["metrics"] == ("recomputed", "at the refined positions")

@@ -685,6 +685,15 @@ def blame_the_surroundings(record):
     record["findings"].append(note.as_record())
 
 
+def test_a_picture_that_differs_is_among_the_findings_of_its_job(reproduce, drawn):
+    _, made, _ = reproduce(drawn, "--job", JOB, child="--picture 8")
+    edit(made, RECORD, lambda record: record["jobs"][0].update(findings=[]))
+    publish.derive_and_seal(made)
+    assert [(item.rule, item.pointer) for item in findings(made)] == [
+        ("hub.verdict", "/jobs/0/findings")
+    ]
+
+
 @pytest.mark.parametrize(
     ("forge", "alone", "rule"),
     [
