@@ -22,6 +22,7 @@ Record = Mapping[str, Any]
 Fact = tuple[str, str]
 Facts = dict[Fact, Any]
 HUB = "hub"
+FAULT = ("file", "find", "replace")
 STATUS: Fact = ("outcomes", "status")
 
 
@@ -52,7 +53,7 @@ def facts_of(read: Read) -> dict[str, Facts]:
     places: dict[str, Facts] = {HUB: {("options", "initiative"): marker["initiative"]}}
     for _, record in records.stages(read):
         name = record["stage"]
-        places[f"stage {name}"] = dict(_stage_facts(record))
+        places[f"stage {name}"] = dict(_stage_facts(record)) | dict(_rests_on(name, read))
         run = records.run_of(read, name) if name in layout.RUN_STAGES else None
         if run is not None:
             places[f"stage {name}"] |= _run_facts(run.manifest)
@@ -94,7 +95,7 @@ def _stage_facts(record: Record) -> Iterator[tuple[Fact, Any]]:
     yield ("code", "git commit"), git["commit"]
     yield ("code", "git dirty"), git["dirty"]
     yield ("code", "code_sha256"), record["code_sha256"]
-    for name in ("preset", "base", "study", "options"):
+    for name in ("preset", "base", "base_sha256", "study", "study_sha256", "options"):
         yield ("options", name), settings[name]
     for group in ("filters", "tests"):
         yield from _named("options", group, settings[group])
@@ -106,8 +107,28 @@ def _stage_facts(record: Record) -> Iterator[tuple[Fact, Any]]:
     for gate in record["gates"]:
         yield ("outcomes", f"gate {gate['name']}"), gate["verdict"]
     for command in record["commands"]:
-        yield ("outcomes", f"return code of {command['name']}"), command["returncode"]
+        name = command["name"]
+        yield ("outcomes", f"return code of {name}"), command["returncode"]
+        for variable, value in command["environment_set"].items():
+            yield ("environment", f"variable {variable} of {name}"), value
     yield ("outcomes", "findings"), _rules(record["findings"])
+
+
+def _rests_on(stage: str, read: Read) -> Iterator[tuple[Fact, Any]]:
+    """Yield each file that a stage hashed, and what RED tried; the inputs of a run are its cells'."""
+    rests_on = records.document(read, records.digests_path(stage))
+    kinds = ("code",) if stage in layout.RUN_STAGES else ("code", "inputs")
+    for kind in kinds if rests_on else ():
+        for path, sha256 in rests_on["before"][kind].items():
+            yield (kind, path), sha256
+    proof = records.document(read, layout.RED_PROOF) if stage == "red" else None
+    if proof is not None:
+        yield ("options", "base of red"), (proof["base"] or {}).get("commit")
+        for fault in proof["faults"]:
+            yield ("options", f"fault {fault['id']}"), [fault[part] for part in FAULT]
+        for each in proof["outcomes"]:
+            tried = each["fault_id"] or "without a fault"
+            yield ("outcomes", f"{tried}: {each['node_id']}"), each["outcome"]
 
 
 def _run_facts(document: Record) -> Facts:
@@ -154,6 +175,8 @@ def _attested_facts(attestation: Record) -> Iterator[tuple[Fact, Any]]:
     yield from _named("environment", "version", attestation["versions"])
     yield from _named("environment", "device", attestation["device"])
     yield ("environment", "threads"), attestation["threads"]
+    stopping = attestation["stopping"] or {}
+    yield ("outcomes", "delivered epoch"), stopping.get("delivered_epoch")
     yield ("metrics", "truth error (nrmse)"), attestation["truth"]["nrmse"]
     metrics = attestation.get("metrics", {})
     for part in ("against_truth", "without_truth", "photon_limit", "between_halves"):
