@@ -115,7 +115,7 @@ def _stage_facts(record: Record) -> Iterator[tuple[Fact, Any]]:
 
 
 def _rests_on(stage: str, read: Read) -> Iterator[tuple[Fact, Any]]:
-    """Yield each file that a stage hashed, and what RED tried; the inputs of a run are its cells'."""
+    """Yield each file that a stage hashed, and what RED tried; of a run, its cells tell inputs."""
     rests_on = records.document(read, records.digests_path(stage))
     kinds = ("code",) if stage in layout.RUN_STAGES else ("code", "inputs")
     for kind in kinds if rests_on else ():
