@@ -6,6 +6,7 @@ Source: docs/adr/0010-drift-and-heads.md
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 
 from harness import guide
 
@@ -35,6 +36,16 @@ def is_code(path: str) -> bool:
     if not may_hold(first) or CACHE in rest.split("/"):
         return False
     return first in FOLDERS or path.endswith(IMPORTED)
+
+
+def folders(paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the folders, each with a slash, that hold these code files; not the root itself.
+
+    At the root, and in docs/ beside the guide, come and go files that are no code.
+    """
+    above = (PurePosixPath(path).parents for path in paths if may_hold(path.partition("/")[0]))
+    names = {folder.as_posix() for each in above for folder in each}
+    return tuple(sorted(f"{name}/" for name in names - {"."}))
 
 
 def parts(paths: Iterable[str]) -> tuple[str, ...]:

@@ -7,34 +7,82 @@ command to the last.  Source: docs/adr/0010-drift-and-heads.md
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from harness.model import Finding
 from harness.rules import finding
 
-FORMAT = "harness.digests/1"
+FORMAT = "harness.digests/2"
 GROUPS = ("code", "study", "inputs")
+UNTOUCHED: Mapping[str, tuple[str, ...]] = dict.fromkeys(GROUPS, ())
 TESTS = "tests/"
 NO_FILE = "no such file"
+PUT_BACK = "changed and put back, or written anew"
+CAME_AND_WENT = "something in it came and went"
 SHORT_COMMIT = 12
 
 Digests = Mapping[str, str | None]
 Groups = Mapping[str, Digests]
 
 
-def record(before: Groups, after: Groups) -> dict[str, Any]:
-    """Return the record of what a stage rests on: for each group, path to sha256, twice."""
-    return {"format": FORMAT, "before": dict(before), "after": dict(after)}
+def record(
+    before: Groups, after: Groups, touched: Mapping[str, Iterable[str]] = UNTOUCHED
+) -> dict[str, Any]:
+    """Return the record of what a stage rests on: for each group, path to sha256, twice.
+
+    touched: for each group, the files and folders that are not as they were left before the stage,
+    whatever their digests say; what a difference explains is left out.
+    """
+    return {
+        "format": FORMAT,
+        "before": dict(before),
+        "after": dict(after),
+        "touched": {
+            group: _unexplained(touched[group], before[group], after[group]) for group in GROUPS
+        },
+    }
+
+
+def _unexplained(touched: Iterable[str], before: Digests, after: Digests) -> list[str]:
+    """Return what was touched and is told by no difference; of a folder, by no file in it."""
+    differ = {path for path in {*before, *after} if before.get(path) != after.get(path)}
+    put_back = {*touched} - differ
+    files = {*differ, *put_back} - {path for path in put_back if _is_folder(path)}
+    told = {f"{folder}/" for path in files for folder in PurePosixPath(path).parents}
+    return sorted(put_back - told)
+
+
+def _is_folder(path: str) -> bool:
+    return path.endswith("/")
 
 
 def findings(document: Mapping[str, Any]) -> tuple[Finding, ...]:
-    """Return a finding for each file that changed, came or went while the stage ran."""
+    """Return a finding for each file that changed, came or went while the stage ran.
+
+    One that was put back is told, too: it may have been another in between.
+    """
     return tuple(
         item
         for group in GROUPS
-        for item in _differences(
-            "stage.drift", document["before"][group], document["after"][group], "before the stage"
+        for item in (
+            *_differences(
+                "stage.drift",
+                document["before"][group],
+                document["after"][group],
+                "before the stage",
+            ),
+            *map(_touched, document["touched"][group]),
         )
+    )
+
+
+def _touched(path: str) -> Finding:
+    return finding(
+        "stage.drift",
+        where=path,
+        expected="left alone while the stage ran",
+        found=CAME_AND_WENT if _is_folder(path) else PUT_BACK,
     )
 
 

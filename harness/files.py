@@ -6,7 +6,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,14 @@ def below(folder: Path, above: frozenset[str] = frozenset()) -> list[Path]:
     for path in inside:
         found += below(path, above | {real}) if path.is_dir() else [path]
     return found
+
+
+def remove_from(folder: Path, pattern: str) -> None:
+    """Remove the files of a folder whose names match; what cannot be removed, or seen, stays."""
+    with suppress(OSError):
+        for path in sorted(folder.glob(pattern)):
+            with suppress(OSError):
+                path.unlink()
 
 
 def read_or_none(path: Path) -> bytes | None:

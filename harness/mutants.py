@@ -19,7 +19,6 @@ from typing import Any
 from harness import (
     anchor,
     canonical,
-    drift,
     files,
     hub,
     layout,
@@ -36,6 +35,7 @@ from harness import (
 from harness.design import StudyDesign
 from harness.errors import InputInvalid, UsageError
 from harness.scratch import faulted_tree, parts
+from harness.watch import Watch
 
 SLUG = "mutation"
 TIMEOUT_S = 7200.0
@@ -111,14 +111,14 @@ def _version() -> str:
 
 def _try(repository: Path, listed: list[dict[str, Any]]) -> Tried:
     started_at, clock = provenance.iso_now(), time.monotonic()
-    before = provenance.code_files(repository)
+    watch = Watch(repository)
     parent = repository / "tmp" / "mutation"
-    with faulted_tree(repository, (*parts(before), *ALSO), None, parent=parent) as tree:
+    whole = (*parts(watch.before["code"]), *ALSO)
+    with faulted_tree(repository, whole, None, parent=parent) as tree:
         log_path = tree.root / layout.MUTATION_LOG
         returncode = _run_tool(tree.root, log_path)
         log = log_path.read_bytes()
         modules = [_read_module(tree.root, name, listed) for name in mutation.MODULES]
-    rests_on = drift.record(_groups(before), _groups(provenance.code_files(repository)))
     facts = {
         "started_at": started_at,
         "finished_at": provenance.iso_now(),
@@ -126,7 +126,7 @@ def _try(repository: Path, listed: list[dict[str, Any]]) -> Tried:
         "returncode": returncode,
         "modules": modules,
     }
-    return Tried(facts, log, rests_on)
+    return Tried(facts, log, watch.record())
 
 
 def _record(
@@ -153,10 +153,6 @@ def _record(
         "outputs": publish.outputs(made, folder),
     }
     return mutation.judged(record, tried.rests_on)
-
-
-def _groups(code: Mapping[str, str | None]) -> dict[str, Mapping[str, str | None]]:
-    return {"code": code, "study": {}, "inputs": {}}
 
 
 def _run_tool(root: Path, log_path: Path) -> int:

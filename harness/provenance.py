@@ -9,9 +9,9 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -132,9 +132,16 @@ def code_files(repository: Path = REPOSITORY) -> dict[str, str | None]:
 
 
 def drop_bytecode(repository: Path) -> None:
-    """Remove what Python compiled of the code: only time and size tell it from that of others."""
-    for folder in {path.parent for path in _code_paths(repository)}:
-        shutil.rmtree(folder / codefiles.CACHE, ignore_errors=True)
+    """Remove what Python compiled of the code: only time and size tell it from that of others.
+
+    An empty place for it stays in each folder of modules, so that to compile changes no folder.
+    """
+    paths = _code_paths(repository)
+    for folder in {path.parent for path in paths}:
+        files.remove_from(folder / codefiles.CACHE, "*.pyc*")
+    for folder in {path.parent for path in paths if path.suffix == ".py"}:
+        with suppress(OSError):
+            (folder / codefiles.CACHE).mkdir(exist_ok=True)
 
 
 def _code_paths(repository: Path) -> list[Path]:

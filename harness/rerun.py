@@ -41,6 +41,7 @@ from harness.manifest import key_of
 from harness.model import CellKey, Finding, Gate, ReconstructionJob, ReconstructionSettings
 from harness.resources import REPOSITORY
 from harness.rules import finding
+from harness.watch import Watch
 
 ORIGINAL_RUN = "real-run"
 SLUG = "reproduction"
@@ -65,9 +66,9 @@ class Original:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What stood before anything ran: the code, the inputs as read, and what was found on them."""
+    """What stood before anything ran: code and inputs, watched since, and what was found."""
 
-    code: Mapping[str, str | None]
+    watch: Watch
     readings: gates.Readings
     findings: Mapping[CellKey, tuple[Finding, ...]]
 
@@ -119,14 +120,18 @@ def open_original(root: Path, wanted: Sequence[str]) -> Original:
 
 def _check_inputs(original: Original) -> Checked:
     provenance.drop_bytecode(REPOSITORY)
-    code = provenance.code_files(REPOSITORY)
+    watch = Watch(REPOSITORY)
     jobs = _jobs(original, Path())
     readings = gates.read_inputs(jobs)
+    for record, job in zip(original.jobs, jobs, strict=True):
+        description = readings[job.key].description
+        read = description["sha256"] if description else None
+        watch.add_input(drift.input_key(record), Path(job.input_npz), read)
     found = {
         job.key: (*gates.check_contract(readings[job.key]), *_is_the_one(job, readings[job.key]))
         for job in jobs
     }
-    return Checked(code, readings, found)
+    return Checked(watch, readings, found)
 
 
 def _is_the_one(job: ReconstructionJob, reading: npz.NpzReading) -> list[Finding]:
@@ -176,7 +181,7 @@ def _carry_out(original: Original, checked: Checked, made: Path, say: Say) -> Ma
     ledger = Ledger(folder, document)
     interrupted = _run(ledger, jobs, say)
     tolerance = reproduction.tolerance(document["settings"]["recipe"])
-    rests_on = _rests_on(checked, ledger.document["jobs"], jobs)
+    rests_on = checked.watch.record()
     surroundings = _record_surroundings(folder, rests_on)
     alike = not any(reproduction.surroundings(original.stage, surroundings, where=""))
     compared = [
@@ -257,21 +262,6 @@ def _left_by(original: Original, job: ReconstructionJob) -> rerun_compare.Left:
     record = next(each for each in original.jobs if key_of(each) == job.key)
     name = f"{record['output_dir']}/{layout.RECONSTRUCTION}"
     return rerun_compare.Left(original.root / name, f"original {name}", original.sealed.get(name))
-
-
-def _rests_on(
-    checked: Checked, records_of_jobs: Sequence[Mapping[str, Any]], jobs: Sequence[Any]
-) -> dict[str, Any]:
-    """Return the digests of code and inputs, before and after."""
-    before, after = {}, {}
-    for record, job in zip(records_of_jobs, jobs, strict=True):
-        key = drift.input_key(record)
-        before[key] = checked.readings[job.key].description["sha256"]
-        after[key] = files.sha256_or_none(Path(job.input_npz))
-    return drift.record(
-        {"code": checked.code, "study": {}, "inputs": before},
-        {"code": provenance.code_files(REPOSITORY), "study": {}, "inputs": after},
-    )
 
 
 def _record_surroundings(folder: Path, rests_on: Mapping[str, Any]) -> dict[str, Any]:

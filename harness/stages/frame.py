@@ -33,8 +33,8 @@ from harness.errors import EXIT_FAILED, HarnessError, InputInvalid
 from harness.model import Gate, ReconstructionSettings
 from harness.resources import REPOSITORY
 from harness.stages.transcript import Transcript
-from harness.stages.watch import Watch
 from harness.surface import CommandLine
+from harness.watch import Watch
 
 FORMAT = "harness.stage/1"
 POLICIES = ("POLICY-001", "CONFIG-001", "DATA-001", "OVERSAMPLING-001")
@@ -195,7 +195,7 @@ def _close_gates(stage: Stage) -> list[Gate]:
     except InputInvalid as error:
         return [Gate("inputs", len(error.findings), error.findings)]
     checked = execution.check_plan(request, plan)
-    stage.watch.add_inputs(plan, checked, stage.roots)
+    _watch_inputs(stage, plan, checked)
     document, skips = execution.plan_records(request, checked)
     stage.document = document
     closed = [
@@ -207,6 +207,23 @@ def _close_gates(stage: Stage) -> list[Gate]:
         files.write_json(stage.folder / layout.MANIFEST, document)
         files.write_json(stage.folder / layout.SKIP_SUMMARY, skips)
     return closed
+
+
+def _watch_inputs(stage: Stage, plan: matrix.Plan, checked: execution.Checked) -> None:
+    """Watch the inputs of a plan, from the bytes that the input gate has read."""
+    for job in plan.jobs:
+        path = Path(job.input_npz)
+        description = checked.readings[job.key].description
+        read = description["sha256"] if description else None
+        stage.watch.add_input(_input_key(path, stage.roots), path, read)
+
+
+def _input_key(path: Path, roots: matrix.Roots) -> str:
+    for name in ("phase_c", "phase_d"):
+        root = Path(getattr(roots, name))
+        if path.is_relative_to(root):
+            return f"{name}/{path.relative_to(root).as_posix()}"
+    raise ValueError(f"{path} lies under neither root")
 
 
 def _scratch(request: StageRequest, base_sha256: str | None) -> Path:

@@ -78,6 +78,37 @@ def test_a_file_that_changed_went_or_came_is_named(before, after, expected, foun
     )
 
 
+def touched(**names):
+    return {**drift.UNTOUCHED, **names}
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [("x", drift.PUT_BACK), ("harness/jobs/", drift.CAME_AND_WENT)],
+)
+def test_what_was_touched_and_has_its_digest_is_named(path, found):
+    document = drift.record(groups(x=A), groups(x=A), touched(code=[path]))
+    (item,) = drift.findings(document)
+    assert (item.rule, item.where, item.found) == ("stage.drift", path, found)
+    assert item.expected == "left alone while the stage ran"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "names", "told"),
+    [
+        ({"h/x": A}, {"h/x": B}, ["h/x", "h/"], []),
+        ({"h/x": A}, {}, ["h/x", "h/"], []),
+        ({}, {"h/new/x": A}, ["h/"], []),
+        ({"h/x": A}, {"h/x": A}, ["h/x", "h/"], ["h/x"]),
+        ({"h/x": A}, {"h/x": A}, ["h/", "h/i/"], ["h/", "h/i/"]),
+        ({"h/x": A, "i/x": A}, {"h/x": B, "i/x": A}, ["h/x", "h/", "i/"], ["i/"]),
+    ],
+)
+def test_what_a_difference_or_a_file_tells_is_not_told_twice(before, after, names, told):
+    document = drift.record(groups(**before), groups(**after), touched(code=names))
+    assert document["touched"] == {"code": told, "study": [], "inputs": []}
+
+
 def test_only_test_files_and_declared_faults_must_be_those_of_the_other_stage():
     red = {"tests/a.py": A, "tests/faults.toml": A, "harness/model.py": A}
     green = {"tests/a.py": B, "tests/faults.toml": A, "harness/model.py": B, "tests/new.py": A}
@@ -152,6 +183,101 @@ def test_an_input_replaced_while_a_stage_runs_fails_the_stage(tree, new_hub):
     assert verified(new_hub) == ()
 
 
+LAYOUT = "harness/layout.py"
+REWRITTEN = """
+    import os, pathlib
+    path = pathlib.Path({path!r})
+    at, data = path.stat(), path.read_bytes()
+    path.write_bytes(b"")
+    path.write_bytes(data)
+    os.utime(path, ns=(at.st_atime_ns, at.st_mtime_ns))
+"""
+SWAPPED = """
+    import pathlib
+    path = pathlib.Path({path!r})
+    kept = path.rename("tmp/kept")
+    path.write_bytes(b"")
+    kept.replace(path)
+"""
+CAME = """
+    import pathlib
+    path = pathlib.Path({path!r})
+    path.write_bytes(b"")
+    path.unlink()
+"""
+
+
+def while_it_runs(tree, text):
+    """Let the mapped test of a small tree do something while its stage runs."""
+    module = tree / MODULE
+    head = "def test_mapped():\n"
+    module.write_text(module.read_text().replace(head, head + text.strip("\n") + "\n"))
+
+
+@pytest.mark.parametrize("change", [REWRITTEN, SWAPPED])
+@pytest.mark.parametrize("path", [LAYOUT, MODULE, "pyproject.toml", str(small_tree.STUDY)])
+def test_a_file_changed_and_put_back_while_a_stage_runs_fails_it(tree, new_hub, change, path):
+    while_it_runs(tree, change.format(path=path))
+
+    assert small_tree.run_stage(tree, new_hub, "green") == 1
+
+    (item,) = record_of(new_hub, "green")["findings"]
+    assert (item["rule"], item["where"], item["found"]) == ("stage.drift", path, drift.PUT_BACK)
+    document = json.loads((new_hub / "green" / layout.DIGESTS).read_text())
+    assert document["before"] == document["after"]
+    assert verified(new_hub) == ()
+
+
+@pytest.mark.parametrize("path", ["tests/conftest.py", "harness/jobs/numpy.py", "schemas/x.json"])
+def test_a_file_that_came_and_went_while_a_stage_ran_fails_it(tree, new_hub, path):
+    while_it_runs(tree, CAME.format(path=path))
+
+    assert small_tree.run_stage(tree, new_hub, "green") == 1
+
+    assert found_in(new_hub, "green") == {("stage.drift", path.rpartition("/")[0] + "/")}
+    assert verified(new_hub) == ()
+
+
+@pytest.mark.parametrize("change", [REWRITTEN, SWAPPED])
+def test_an_input_changed_and_put_back_while_a_stage_runs_fails_it(tree, new_hub, change):
+    key = "phase_c/dose_1000/patched_train.npz"
+    path = tree / layout.scratch(small_tree.INITIATIVE, "smoke") / key
+    while_it_runs(tree, change.format(path=str(path)))
+
+    assert small_tree.run_stage(tree, new_hub, "green") == 1
+
+    assert found_in(new_hub, "green") == {("stage.drift", key)}
+    assert verified(new_hub) == ()
+
+
+def test_what_python_compiles_while_a_stage_runs_is_no_drift(tree, new_hub):
+    (tree / "requirements").mkdir(exist_ok=True)
+    (tree / "requirements" / "tool.py").write_text("")
+    compile_all = """
+    import compileall
+    for folder in ("harness", "tests", "requirements"):
+        assert compileall.compile_dir(folder, quiet=1)
+    open("notes.txt", "w").close()
+    open("docs/notes.txt", "w").close()
+"""
+    while_it_runs(tree, compile_all)
+    for cache in [*(tree / "harness").rglob("__pycache__"), *(tree / "tests").rglob("__pycache__")]:
+        shutil.rmtree(cache)
+
+    assert small_tree.run_stage(tree, new_hub, "green") == 0
+
+
+def test_a_stage_that_begins_beside_another_does_not_void_it(tree, new_hub):
+    begins = """
+    import pathlib, py_compile
+    from harness import provenance
+    assert py_compile.compile("harness/layout.py")
+    provenance.drop_bytecode(pathlib.Path())
+"""
+    while_it_runs(tree, begins)
+    assert small_tree.run_stage(tree, new_hub, "green") == 0
+
+
 @pytest.mark.parametrize("stages", [("red", "green"), ("green", "red")])
 def test_red_and_green_about_different_test_files_are_no_pair(tree, new_hub, stages):
     first, second = stages
@@ -187,6 +313,15 @@ def test_a_drift_that_is_written_out_of_a_verdict_is_found(hub_to_attack):
     assert ("hub.verdict", "green/stage.json") in {
         (i.rule, i.where) for i in verified(hub_to_attack)
     }
+
+
+def test_what_was_touched_is_not_to_be_written_out_of_a_record(hub_to_attack):
+    path = f"green/{layout.DIGESTS}"
+    edit(hub_to_attack, path, lambda d: d["touched"]["code"].append("harness/model.py"))
+    mend(hub_to_attack, "green")
+    found = [item for item in verified(hub_to_attack) if item.rule == "hub.verdict"]
+    assert {item.where for item in found} == {"green/stage.json"}
+    assert any("stage.drift" in item.expected for item in found)
 
 
 def test_other_test_files_in_green_are_found_though_every_digest_was_mended(hub_to_attack):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import py_compile
+import shutil
 
 import pytest
 
@@ -44,7 +45,18 @@ def test_bytecode_is_removed_beside_all_code_and_nowhere_else(tree, folder):
         (cache / "conftest.cpython-311.pyc").write_bytes(b"")
     (tree / "env" / "pyvenv.cfg").write_text("")
     provenance.drop_bytecode(tree)
-    assert [name for name, cache in caches.items() if cache.exists()] == ["env/lib", "tmp/other"]
+    left = [name for name, cache in caches.items() if any(cache.iterdir())]
+    assert left == ["env/lib", "tmp/other"]
+
+
+def test_no_other_file_goes_with_bytecode(tree, tmp_path):
+    (tmp_path / "mine").mkdir()
+    for name in ("conftest.cpython-311.pyc", "conftest.cpython-311.pyc.140", "results.npz"):
+        (tmp_path / "mine" / name).write_bytes(b"")
+    shutil.rmtree(tree / "tests" / "__pycache__", ignore_errors=True)
+    (tree / "tests" / "__pycache__").symlink_to(tmp_path / "mine")
+    provenance.drop_bytecode(tree)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["results.npz"]
 
 
 @pytest.mark.parametrize(
