@@ -29,6 +29,7 @@ MODULES = (
     "verify_run",
     "asked",
     "childlog",
+    "drift",
     "faults_copy",
     "guarded",
     "hashed",
@@ -45,6 +46,7 @@ MODULES = (
 TESTS = (
     "tests/unit/test_matrix.py",
     "tests/unit/test_manifest.py",
+    "tests/unit/test_drift_words.py",
     "tests/unit/test_crosscheck.py",
     "tests/unit/test_contract_words.py",
     "tests/unit/test_contract.py",

@@ -16,10 +16,6 @@ MODULE = "tests/study/test_small.py"
 A, B = "a" * 64, "b" * 64
 
 
-def groups(**code):
-    return {"code": code, "study": {}, "inputs": {"phase_c/x.npz": A}}
-
-
 def record_of(root, stage):
     return json.loads((root / layout.STAGE_DIRECTORIES[stage] / layout.STAGE_RECORD).read_text())
 
@@ -50,88 +46,6 @@ def committed(tree):
     git(tree, "add", "-A")
     git(tree, "commit", "-q", "-m", "all")
     return tree
-
-
-# Values.
-
-
-def test_what_did_not_change_has_no_finding():
-    assert drift.findings(drift.record(groups(x=A), groups(x=A))) == ()
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "expected", "found"),
-    [
-        ({"x": A}, {"x": B}, f"sha256 {A} before the stage", f"sha256 {B}"),
-        ({"x": A}, {}, f"sha256 {A} before the stage", "no such file"),
-        ({"x": A}, {"x": None}, f"sha256 {A} before the stage", "no such file"),
-        ({}, {"x": B}, "no such file before the stage", f"sha256 {B}"),
-    ],
-)
-def test_a_file_that_changed_went_or_came_is_named(before, after, expected, found):
-    (item,) = drift.findings(drift.record(groups(**before), groups(**after)))
-    assert (item.rule, item.where, item.expected, item.found) == (
-        "stage.drift",
-        "x",
-        expected,
-        found,
-    )
-
-
-def touched(**names):
-    return {**drift.UNTOUCHED, **names}
-
-
-@pytest.mark.parametrize(
-    ("path", "found"),
-    [("x", drift.PUT_BACK), ("harness/jobs/", drift.CAME_AND_WENT)],
-)
-def test_what_was_touched_and_has_its_digest_is_named(path, found):
-    document = drift.record(groups(x=A), groups(x=A), touched(code=[path]))
-    (item,) = drift.findings(document)
-    assert (item.rule, item.where, item.found) == ("stage.drift", path, found)
-    assert item.expected == "left alone while the stage ran"
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "names", "told"),
-    [
-        ({"h/x": A}, {"h/x": B}, ["h/x", "h/"], []),
-        ({"h/x": A}, {}, ["h/x", "h/"], []),
-        ({}, {"h/new/x": A}, ["h/"], []),
-        ({"h/x": A}, {"h/x": A}, ["h/x", "h/"], ["h/x"]),
-        ({"h/x": A}, {"h/x": A}, ["h/", "h/i/"], ["h/", "h/i/"]),
-        ({"h/x": A, "i/x": A}, {"h/x": B, "i/x": A}, ["h/x", "h/", "i/"], ["i/"]),
-    ],
-)
-def test_what_a_difference_or_a_file_tells_is_not_told_twice(before, after, names, told):
-    document = drift.record(groups(**before), groups(**after), touched(code=names))
-    assert document["touched"] == {"code": told, "study": [], "inputs": []}
-
-
-def test_only_test_files_and_declared_faults_must_be_those_of_the_other_stage():
-    red = {"tests/a.py": A, "tests/faults.toml": A, "harness/model.py": A}
-    green = {"tests/a.py": B, "tests/faults.toml": A, "harness/model.py": B, "tests/new.py": A}
-    found = drift.pair(
-        drift.record(groups(**green), groups(**green)),
-        drift.record(groups(**red), groups(**red)),
-        "red",
-    )
-    assert [(item.rule, item.where) for item in found] == [
-        ("stage.pair", "tests/a.py"),
-        ("stage.pair", "tests/new.py"),
-    ]
-    assert found[0].expected == f"sha256 {A} in red"
-
-
-def test_a_job_whose_input_was_another_at_the_gate_is_found_though_it_was_put_back():
-    document = drift.record(groups(), groups())
-    job = {"input_root": "phase_c", "input_npz": "x.npz", "input_sha256": A}
-    assert drift.inputs_of_jobs(document, [job]) == ()
-    (item,) = drift.inputs_of_jobs(document, [{**job, "input_sha256": B}])
-    assert (item.rule, item.where) == ("stage.drift", "phase_c/x.npz")
-    (item,) = drift.inputs_of_jobs(document, [{**job, "input_npz": "y.npz"}])
-    assert item.expected == "no such file at the input gate"
 
 
 # Whole stages.
