@@ -355,6 +355,9 @@ print("2/2", flush=True)
 if os.environ["TOOL_DOES"] == "interrupt":
     os.kill(os.getppid(), 2)
     time.sleep(60)
+if os.environ["TOOL_DOES"] == "touch the code":
+    path = pathlib.Path({tree!r}, "harness", "layout.py")
+    path.write_bytes(path.read_bytes())
 folder = pathlib.Path("mutants", "harness")
 folder.mkdir(parents=True)
 for name in {modules!r}:
@@ -371,7 +374,7 @@ def tool(tree, tmp_path, monkeypatch):
     """A small repository, and a program in the place of the mutation tester."""
     place = tmp_path / "packages"
     (place / "mutmut").mkdir(parents=True)
-    text = TOOL.format(modules=mutation.MODULES, source=SOURCE)
+    text = TOOL.format(modules=mutation.MODULES, source=SOURCE, tree=str(tree))
     (place / "mutmut" / "__main__.py").write_text(text)
     (place / "mutmut-9.0.dist-info").mkdir()
     (place / "mutmut-9.0.dist-info" / "METADATA").write_text("Name: mutmut\nVersion: 9.0\n")
@@ -403,6 +406,16 @@ def test_a_run_leaves_a_sealed_hub_with_every_mutant(
         assert told_of["matrix.x_plan__mutmut_2"] == f"survived: {NONE}"
         assert said[0] == "matrix: 1 of 2 killed (50.0%)"
     assert not list((tool / "tmp" / "mutation").iterdir())
+
+
+def test_code_that_is_touched_while_mutants_are_tried_voids_the_run(tool, design, monkeypatch):
+    monkeypatch.setenv("TOOL_DOES", "touch the code")
+    said = []
+    assert mutants.run(design, said.append, tool) == 1
+    (root,) = tool.glob("plans/active/*/reports/*/mutation")
+    (item,) = json.loads((root / PATH).read_bytes())["findings"]
+    assert (item["rule"], item["where"]) == ("stage.drift", "harness/layout.py")
+    assert rules(root) == set()
 
 
 def test_an_interrupted_run_leaves_no_hub(tool, design, monkeypatch):

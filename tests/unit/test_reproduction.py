@@ -206,16 +206,17 @@ def test_an_original_that_is_changed_while_its_jobs_run_is_different(reproduce, 
     assert f"[seal.digest] original real_run/{JOB}/{layout.RECONSTRUCTION}" in said
 
 
+@pytest.mark.parametrize("more", [b" ", b""])
 @pytest.mark.parametrize("name", ["harness/layout.py", "phase_d/dose_1000/dense/dense_train.npz"])
 def test_code_or_an_input_that_changes_meanwhile_voids_a_reproduction(
-    reproduce, complete_hub, tree, name
+    reproduce, complete_hub, tree, name, more
 ):
     place = tree / layout.scratch(small_tree.INITIATIVE, "smoke") if "phase" in name else tree
 
     def change():
         data = (place / name).read_bytes()
         (place / name).unlink()
-        (place / name).write_bytes(data + b" ")
+        (place / name).write_bytes(data + more)
 
     reproduce.meanwhile = change
     code, made, said = reproduce(complete_hub, "--job", JOB)
