@@ -19,7 +19,7 @@ UNTOUCHED: Mapping[str, tuple[str, ...]] = dict.fromkeys(GROUPS, ())
 TESTS = "tests/"
 NO_FILE = "no such file"
 PUT_BACK = "changed and put back, or written anew"
-CAME_AND_WENT = "something in it came and went"
+CAME_AND_WENT = "something in it came and went, or it was moved and put back"
 SHORT_COMMIT = 12
 
 Digests = Mapping[str, str | None]

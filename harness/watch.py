@@ -14,7 +14,9 @@ from typing import Any
 from harness import codefiles, drift, files, provenance
 
 Places = Mapping[str, Path]
-Stamps = Mapping[str, int | None]
+# Of a place, and of what it leads to where it is a link; in ns.
+Stamp = tuple[int, int]
+Stamps = Mapping[str, Stamp | None]
 
 
 class Watch:
@@ -67,14 +69,14 @@ class Watch:
         return {name: self._repository / name for name in (*names, *codefiles.folders(names))}
 
 
-def _stamps(places: Places) -> dict[str, int | None]:
-    """Return when each file or folder was last changed, in ns; None where there is none."""
+def _stamps(places: Places) -> dict[str, Stamp | None]:
+    """Return when each file or folder was last changed; None where there is none."""
     return {name: _changed_at(path) for name, path in places.items()}
 
 
-def _changed_at(path: Path) -> int | None:
+def _changed_at(path: Path) -> Stamp | None:
     try:
-        return path.stat().st_ctime_ns
+        return path.lstat().st_ctime_ns, path.stat().st_ctime_ns
     except OSError:
         return None
 

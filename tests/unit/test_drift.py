@@ -142,6 +142,28 @@ def test_a_file_changed_and_put_back_while_a_stage_runs_fails_it(tree, new_hub, 
     assert verified(new_hub) == ()
 
 
+@pytest.mark.parametrize("kept", ["more", "harness/jobs"])
+def test_a_folder_swapped_and_put_back_while_a_stage_runs_fails_it(tree, new_hub, kept):
+    linked = tree.parent / "linked"
+    linked.mkdir()
+    (linked / "of_the_link.py").write_text("")
+    (tree / "more").symlink_to(linked)
+    swapped = """
+    import pathlib
+    path = pathlib.Path({path!r})
+    kept = path.rename("tmp/kept")
+    path.mkdir()
+    path.rmdir()
+    kept.rename(path)
+"""
+    while_it_runs(tree, swapped.format(path=kept))
+
+    assert small_tree.run_stage(tree, new_hub, "green") == 1
+
+    assert found_in(new_hub, "green") >= {("stage.drift", f"{kept}/")}
+    assert verified(new_hub) == ()
+
+
 @pytest.mark.parametrize("path", ["tests/conftest.py", "harness/jobs/numpy.py", "schemas/x.json"])
 def test_a_file_that_came_and_went_while_a_stage_ran_fails_it(tree, new_hub, path):
     while_it_runs(tree, CAME.format(path=path))
