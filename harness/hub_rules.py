@@ -65,6 +65,9 @@ RULES: dict[str, Rule] = {
         "a recipe with the digest of a file says what the file says", "trust the file"
     ),
     "hub.argv": Rule("a job's command is the one that its settings give", "trust the attestation"),
+    "hub.policies": Rule(
+        "a stage record names the policies that its stage exercises", "get the hub again"
+    ),
     "hub.verdict": Rule("a verdict follows from its records", "trust the records, not the verdict"),
     "hub.child-log": Rule(
         "what a child's log says of an epoch is what the child attests", "trust the arrays"

@@ -21,6 +21,7 @@ from harness import (
     layout,
     manifest,
     mutation,
+    policies,
     records,
     reproduction_claims,
     spans,
@@ -185,6 +186,7 @@ def _check_stage(
         *_check_guide(record, read, digests),
         *_check_uncommitted(path, record, digests),
         *_check_verdict(path, record, read),
+        *policies.check(record, where=path),
         *spans.of_stage(record),
         *stage_files.check(record, read, digests),
     ]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from harness import canonical, drift, guide, judge, layout, plan, records
+from harness import canonical, drift, guide, judge, layout, plan, policies, records
 from tests.attack.hubs import Hub
 from tests.memory import runs
 
@@ -129,6 +129,7 @@ def put(hub: Hub, stage: str, run: tuple[dict[str, Any], dict[str, Any]]) -> Non
         "finished_at": runs.at(stage, 30),
         "elapsed_s": 30.0,
         "gates": document["gates"],
+        "policies": policies.of_stage(stage),
         "commands": _commands(hub, stage, own_plan=own_plan),
         "git": {"commit": None, "dirty": False},
         "code_sha256": canonical.digest(hashed["before"]["code"]),

@@ -187,6 +187,21 @@ def test_a_dirty_tree_has_its_diff_and_no_other(hub_in_memory, record, dirty):
     assert of("hub.uncommitted", verified(hub_in_memory)) == ([] if dirty else [words])
 
 
+# Policies
+
+
+ALL = ["POLICY-001", "CONFIG-001", "DATA-001", "OVERSAMPLING-001"]
+
+
+@pytest.mark.parametrize(("path", "due"), [(GREEN, ALL[1:]), (DRY, ALL[1:]), (REAL, ALL)])
+@pytest.mark.parametrize("lie", [["POLICY-001"], [*ALL, "POLICY-002"], ALL[::-1]])
+def test_the_policies_of_a_stage_follow_from_its_name(hub_in_memory, path, due, lie):
+    assert document(hub_in_memory, path)["policies"] == due
+    hub_in_memory.edit(path, lambda record: record.update(policies=lie))
+    words = (", ".join(due), ", ".join(lie))
+    assert mended(hub_in_memory) == [("hub.policies", path, "/policies", *words)]
+
+
 # Verdicts
 
 
