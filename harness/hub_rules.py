@@ -43,6 +43,10 @@ RULES: dict[str, Rule] = {
     "hub.time": Rule(
         "a stage begins after its hub was made and after the stage before it", "get the hub again"
     ),
+    "hub.made": Rule(
+        "a hub was made when and as its commands name its folder, or as its study names it",
+        "trust the commands and the study, not the marker",
+    ),
     "hub.within": Rule(
         "jobs ran within their command, it and the manifest within the stage", "get the hub again"
     ),

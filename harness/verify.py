@@ -20,6 +20,7 @@ from harness import (
     judge,
     layout,
     manifest,
+    marker,
     mutation,
     policies,
     records,
@@ -61,6 +62,7 @@ def verify(entries: Sequence[Entry], read: Read, schema: Schema) -> tuple[Findin
     checks: tuple[tuple[Any, ...], ...] = (
         ("the chain", _check_chain, read, digests),
         ("the times", _check_times, read),
+        ("the marker", marker.check, read),
         ("what is accounted for", _check_accounted, read, digests),
         ("the stages", _check_stages, read, digests, schema),
         ("the reproduction", _check_reproduction, read, digests, schema),
