@@ -95,6 +95,10 @@ RULES: dict[str, Rule] = {
         "a listed survivor survives", "strike it from tests/mutation/survivors.toml"
     ),
     "mutation.tool": Rule("the mutation tester runs to its end", "read the log"),
+    "hub.report": Rule(
+        "a test report is of its command's time, its tests took no longer, and it names no host",
+        "run the stage again in a new hub",
+    ),
     "hub.returncode": Rule("log and manifest say the same return code", "get the hub again"),
     "recompute.arrays": Rule("the arrays are those that the child attests", "get the hub again"),
     "recompute.loss": Rule("the losses attested are those in the arrays", "trust the arrays"),

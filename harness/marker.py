@@ -7,7 +7,7 @@ where it lies now is not asked.  Source: docs/adr/0009-hubs-and-seals.md
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -33,7 +33,7 @@ def check(read: Read) -> Iterator[Finding]:
     made = layout.timestamp(datetime.fromisoformat(said["created_at"]))
     yield from _among({moment for moment, _ in places}, made, "/created_at")
     # Jobs run again and mutants have hubs of other names.
-    if acts and acts[0][1]["stage"] in layout.STAGES and (studies := set(_of_studies(read))):
+    if acts and acts[0][1]["stage"] in layout.STAGES and (studies := set(_of_studies(read, acts))):
         yield from _among(studies | {slug for _, slug in places}, said["slug"], "/slug")
 
 
@@ -49,11 +49,15 @@ def _places(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield match[1], match[2]
 
 
-def _of_studies(read: Read) -> Iterator[str]:
-    """Yield the slug in each study file that a run kept, as far as they can be read."""
-    for data in map(read, map(study_copy.place, layout.RUN_STAGES)):
+def _of_studies(read: Read, acts: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
+    """Yield the slug in each study file that a run kept, as far as they can be read.
+
+    A run that came to no command says nowhere where its hub lay, so that its study says nothing.
+    """
+    ran = {record["stage"] for _, record in acts if record["commands"]}
+    for stage in sorted(ran & {*layout.RUN_STAGES}):
         try:
-            study = study_copy.parse((data or b"").decode())
+            study = study_copy.parse((read(study_copy.place(stage)) or b"").decode())
         except ValueError:
             continue
         if isinstance(study.get("hub_slug"), str):

@@ -24,6 +24,7 @@ from harness import (
     mutation,
     policies,
     records,
+    reporttime,
     reproduction_claims,
     spans,
     stage_files,
@@ -190,6 +191,7 @@ def _check_stage(
         *_check_verdict(path, record, read),
         *policies.check(record, where=path),
         *spans.of_stage(record),
+        *reporttime.check(record, read),
         *stage_files.check(record, read, digests),
     ]
     if record["stage"] == "red":

@@ -47,7 +47,9 @@ def _tests(hub: Hub, name: str, argv: list[str], test: str) -> dict[str, Any]:
     module, _, function = test.partition("::")
     names = module.removesuffix(".py").replace("/", ".")
     case = f'<testcase classname="{names}" name="{function}" time="0.1" />'
-    suite = f'<testsuite tests="1" failures="0" errors="0" skipped="0">{case}</testsuite>'
+    counted = 'tests="1" failures="0" errors="0" skipped="0"'
+    when = f'time="0.2" timestamp="{runs.at("green", 2)}"'
+    suite = f"<testsuite {counted} {when}>{case}</testsuite>"
     collected = {"collected": [test], "deselected": [], "skipped": [], "errors": [], "marked": {}}
     collected |= {"format": "harness.collection/1", "harness_is_local": True, "returncode": 0}
     reports = {"collection": f"green/{name}.collection.json", "junit": f"green/{name}.junit.xml"}

@@ -131,6 +131,12 @@ def test_a_study_file_that_tells_no_name_tells_none(study):
     assert told(hub, slug="any") == []
 
 
+def test_the_study_of_a_run_that_came_to_no_command_tells_nothing():
+    hub = memory.sound(own_plan=True)
+    hub.edit("real_run/stage.json", lambda record: record.update(commands=[]))
+    assert told(hub, slug="any") == []
+
+
 def test_a_hub_without_a_stage_tells_nothing():
     hub = memory.alone(layout.MUTATION)
     assert told(hub, slug="any", created_at="2020-01-01T00:00:00+00:00") == []
