@@ -60,6 +60,10 @@ RULES: dict[str, Rule] = {
     "hub.versions": Rule(
         "a job ran with the versions of its stage, by POLICY-001", "do not trust this hub"
     ),
+    "hub.cost": Rule(
+        "a job used no more than its time, cores and memory, and memory enough for its arrays",
+        "trust the machine, not the job",
+    ),
     "hub.uncommitted": Rule(
         "a stage in a tree with uncommitted changes has their diff", "get the hub again"
     ),
