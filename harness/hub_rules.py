@@ -78,7 +78,8 @@ RULES: dict[str, Rule] = {
     ),
     "hub.verdict": Rule("a verdict follows from its records", "trust the records, not the verdict"),
     "hub.child-log": Rule(
-        "what a child's log says of an epoch is what the child attests", "trust the arrays"
+        "what a child's log says of epochs, halves and warnings is what it attests",
+        "trust the arrays",
     ),
     "hub.job-log": Rule("a launched job has its logs", "get the hub again"),
     "hub.reproduction": Rule(

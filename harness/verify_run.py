@@ -14,6 +14,7 @@ from harness import (
     asked,
     canonical,
     childlog,
+    childwords,
     cost,
     crosscheck,
     hashed,
@@ -242,6 +243,7 @@ def _check_job(
             found += _check_when_and_what(result, attestation, path)
             log = read(job["log_path"]) or b""
             found += childlog.check(log, attestation, where=job["log_path"])
+            found += childwords.check(log, attestation, settings["recipe"], where=job["log_path"])
             found += _check_versions(attestation["versions"], record["versions"], path)
             found += cost.check(attestation, result["elapsed_s"], record["host"], where=path)
     return found
