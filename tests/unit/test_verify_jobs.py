@@ -343,3 +343,9 @@ def test_a_log_has_the_warnings_and_halves_that_are_attested(hub_in_memory):
     hub_in_memory.files[LOG] = b"\n# ended".join((head + b"\nhalf a: 13 of 27 frames", ended))
     place = ("hub.child-log", LOG, "half a")
     assert checked(hub_in_memory) == [(*place, "nothing", "half a: 13 of 27 frames")]
+
+
+def test_a_job_used_no_more_than_its_machine_could_give(hub_in_memory):
+    attest(hub_in_memory, cpu_s=18.17)
+    expected = "at most 18.160 s, on 2 cores in 8.0 s"
+    assert checked(hub_in_memory) == [("hub.cost", RESULT, "/cpu_s", expected, "18.17 s")]

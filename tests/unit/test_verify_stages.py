@@ -140,6 +140,14 @@ def test_each_command_s_log_is_the_one_recorded(hub_in_memory):
     assert of("hub.log", verified(hub_in_memory)) == [(GREEN, places[1], said[1], NONE)]
 
 
+def test_the_reports_of_each_command_are_of_its_time(hub_in_memory):
+    path = document(hub_in_memory, GREEN)["commands"][1]["reports"]["junit"]
+    data = hub_in_memory.files[path]
+    hub_in_memory.files[path] = data.replace(b"<testsuite ", b'<testsuite hostname="alpha" ')
+    words = (path, "testsuite/@hostname", "no host", "alpha")
+    assert mended(hub_in_memory) == [("hub.report", *words)]
+
+
 # Code and guide
 
 
