@@ -1,7 +1,7 @@
 """What a child's own log says of its epochs, held to what the child attests.
 
 Pure.  A log may lack these lines; those that it has must be true.  Those of halves begin with
-other words: their series are not kept.
+other words: see `childwords`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.rules import finding
 
 RULE = "hub.child-log"
 NOTHING = b"nothing"
-_LINE = re.compile(rb"(epoch \S+ .*) elapsed_s ([0-9]+\.[0-9]+)")
+LINE = re.compile(rb"(epoch \S+ .*) elapsed_s ([0-9]+\.[0-9]+)")
 _ROUNDED_S = 0.01
 
 
@@ -37,7 +37,7 @@ def check(log: bytes, attestation: Mapping[str, Any], *, where: str) -> Iterator
 
     attestation: of a child that succeeded.  where: the log.
     """
-    said = [match.groups() for line in log.split(b"\n") if (match := _LINE.fullmatch(line))]
+    said = [match.groups() for line in log.split(b"\n") if (match := LINE.fullmatch(line))]
     if not said:
         return
     series = stopping.attested(attestation)

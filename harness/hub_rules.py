@@ -43,6 +43,10 @@ RULES: dict[str, Rule] = {
     "hub.time": Rule(
         "a stage begins after its hub was made and after the stage before it", "get the hub again"
     ),
+    "hub.made": Rule(
+        "a hub was made when and as its commands name its folder, or as its study names it",
+        "trust the commands and the study, not the marker",
+    ),
     "hub.within": Rule(
         "jobs ran within their command, it and the manifest within the stage", "get the hub again"
     ),
@@ -56,6 +60,10 @@ RULES: dict[str, Rule] = {
     "hub.versions": Rule(
         "a job ran with the versions of its stage, by POLICY-001", "do not trust this hub"
     ),
+    "hub.cost": Rule(
+        "a job used no more than its time, cores and memory, and memory enough for its arrays",
+        "trust the machine, not the job",
+    ),
     "hub.uncommitted": Rule(
         "a stage in a tree with uncommitted changes has their diff", "get the hub again"
     ),
@@ -65,9 +73,13 @@ RULES: dict[str, Rule] = {
         "a recipe with the digest of a file says what the file says", "trust the file"
     ),
     "hub.argv": Rule("a job's command is the one that its settings give", "trust the attestation"),
+    "hub.policies": Rule(
+        "a stage record names the policies that its stage exercises", "get the hub again"
+    ),
     "hub.verdict": Rule("a verdict follows from its records", "trust the records, not the verdict"),
     "hub.child-log": Rule(
-        "what a child's log says of an epoch is what the child attests", "trust the arrays"
+        "what a child's log says of epochs, halves and warnings is what it attests",
+        "trust the arrays",
     ),
     "hub.job-log": Rule("a launched job has its logs", "get the hub again"),
     "hub.reproduction": Rule(
@@ -88,6 +100,10 @@ RULES: dict[str, Rule] = {
         "a listed survivor survives", "strike it from tests/mutation/survivors.toml"
     ),
     "mutation.tool": Rule("the mutation tester runs to its end", "read the log"),
+    "hub.report": Rule(
+        "a test report is of its command's time, its tests took no longer, and it names no host",
+        "run the stage again in a new hub",
+    ),
     "hub.returncode": Rule("log and manifest say the same return code", "get the hub again"),
     "recompute.arrays": Rule("the arrays are those that the child attests", "get the hub again"),
     "recompute.loss": Rule("the losses attested are those in the arrays", "trust the arrays"),

@@ -73,11 +73,26 @@ class TestOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Suite:
+    """What a test suite says of itself, as it stands there; "" for what it does not say."""
+
+    timestamp: str
+    time: str
+    host: str
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None where it does not say so."""
+        return _seconds(self.time)
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """One report: an outcome for each test, and what is wrong with the report itself."""
+    """One report: an outcome for each test, what is wrong with the report itself, its suites."""
 
     outcomes: tuple[TestOutcome, ...]
     findings: tuple[Finding, ...] = ()
+    suites: tuple[Suite, ...] = ()
 
 
 def parse(xml: bytes, *, where: str = "junit.xml") -> Report:
@@ -103,7 +118,7 @@ def parse(xml: bytes, *, where: str = "junit.xml") -> Report:
             outcomes[outcome.node_id] = outcome
         else:
             findings.append(_twice(where, outcome.node_id))
-    return Report(tuple(outcomes.values()), tuple(findings))
+    return Report(tuple(outcomes.values()), tuple(findings), tuple(map(_suite, suites)))
 
 
 def _strange(root: ElementTree.Element, where: str) -> Iterator[Finding]:
@@ -130,6 +145,10 @@ def _root(xml: bytes, where: str) -> ElementTree.Element | Finding:
         return ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError) as error:
         return _unreadable(where, str(error))
+
+
+def _suite(suite: ElementTree.Element) -> Suite:
+    return Suite(*(suite.get(name, "") for name in ("timestamp", "time", "hostname")))
 
 
 def _totals(suite: ElementTree.Element, where: str) -> Iterator[Finding]:

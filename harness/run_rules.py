@@ -79,8 +79,8 @@ RULES: dict[str, Rule] = {
         "bring the fault's find text in line with the code",
     ),
     "fault.breaks": Rule(
-        "a declared fault changes what the code does, and not whether it can be loaded",
-        "declare a fault that compiles and imports nothing new",
+        "a declared fault leaves code that can be loaded as before and names what there is",
+        "declare a fault that compiles, imports nothing new and names what the file knows",
     ),
     "red.mapped": Rule("RED is about mapped tests", "map a test in the study file"),
     "red.unfaulted": Rule(

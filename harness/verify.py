@@ -20,8 +20,11 @@ from harness import (
     judge,
     layout,
     manifest,
+    marker,
     mutation,
+    policies,
     records,
+    reporttime,
     reproduction_claims,
     spans,
     stage_files,
@@ -60,6 +63,7 @@ def verify(entries: Sequence[Entry], read: Read, schema: Schema) -> tuple[Findin
     checks: tuple[tuple[Any, ...], ...] = (
         ("the chain", _check_chain, read, digests),
         ("the times", _check_times, read),
+        ("the marker", marker.check, read),
         ("what is accounted for", _check_accounted, read, digests),
         ("the stages", _check_stages, read, digests, schema),
         ("the reproduction", _check_reproduction, read, digests, schema),
@@ -185,7 +189,9 @@ def _check_stage(
         *_check_guide(record, read, digests),
         *_check_uncommitted(path, record, digests),
         *_check_verdict(path, record, read),
+        *policies.check(record, where=path),
         *spans.of_stage(record),
+        *reporttime.check(record, read),
         *stage_files.check(record, read, digests),
     ]
     if record["stage"] == "red":

@@ -14,6 +14,8 @@ from harness import (
     asked,
     canonical,
     childlog,
+    childwords,
+    cost,
     crosscheck,
     hashed,
     joblog,
@@ -107,8 +109,8 @@ def check(
         found += _check_argv(job, run.manifest["settings"], where)
     for job, result in zip(run.manifest["jobs"], run.manifest["execution_results"], strict=False):
         if result["status"] in (manifest.SUCCEEDED, manifest.FAILED):
-            settings, versions = run.manifest["settings"], record["versions"]
-            found += _check_job(job, result, settings, versions, read, digests, schema)
+            settings = run.manifest["settings"]
+            found += _check_job(job, result, settings, record, read, digests, schema)
     return found
 
 
@@ -222,7 +224,7 @@ def _check_job(
     job: Mapping[str, Any],
     result: Mapping[str, Any],
     settings: Mapping[str, Any],
-    versions: Mapping[str, Any],
+    record: Mapping[str, Any],
     read: Read,
     digests: Mapping[str, str],
     schema: Schema,
@@ -241,7 +243,9 @@ def _check_job(
             found += _check_when_and_what(result, attestation, path)
             log = read(job["log_path"]) or b""
             found += childlog.check(log, attestation, where=job["log_path"])
-            found += _check_versions(attestation["versions"], versions, path)
+            found += childwords.check(log, attestation, settings["recipe"], where=job["log_path"])
+            found += _check_versions(attestation["versions"], record["versions"], path)
+            found += cost.check(attestation, result["elapsed_s"], record["host"], where=path)
     return found
 
 

@@ -20,6 +20,7 @@ from harness import (
     layout,
     manifest,
     matrix,
+    policies,
     prepare,
     provenance,
     publish,
@@ -37,7 +38,6 @@ from harness.surface import CommandLine
 from harness.watch import Watch
 
 FORMAT = "harness.stage/1"
-POLICIES = ("POLICY-001", "CONFIG-001", "DATA-001", "OVERSAMPLING-001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +254,7 @@ def _record(stage: Stage, elapsed_s: float) -> dict[str, Any]:
         "tests": None,
         "plan": stage.plan,
         "settings": _settings(request, stage.base_sha256),
-        "policies": _policies(request.stage),
+        "policies": policies.of_stage(request.stage),
         "git": git,
         "code_sha256": canonical.digest(stage.watch.before["code"]),
         "versions": provenance.versions(),
@@ -295,11 +295,6 @@ def _settings(request: StageRequest, base_sha256: str | None) -> dict[str, Any]:
         "options": list(request.words),
         "tests": asdict(request.design.tests),
     }
-
-
-def _policies(stage: str) -> list[str]:
-    """Return the policies that a stage exercises; only a real run needs torch."""
-    return [name for name in POLICIES if name != "POLICY-001" or stage == "real-run"]
 
 
 def _refused(error: HarnessError | None) -> dict[str, Any] | None:

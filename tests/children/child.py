@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 import platform
+import resource
 import struct
 import sys
 import time
@@ -187,7 +188,8 @@ def attestation(options: argparse.Namespace, outputs: list[dict]) -> dict:
     }
     document["device"] |= {"requested": options.device}
     document["started_at"] = document["finished_at"] = datetime.now(UTC).isoformat()
-    document["wall_s"] = 0.0
+    document |= {"wall_s": 0.0, "cpu_s": 0.0, "warnings": []}
+    document["peak_memory_bytes"] = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return document
 
 

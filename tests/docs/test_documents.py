@@ -15,6 +15,7 @@ from harness import (
     errors,
     guide,
     layout,
+    policies,
     recompute,
     rules,
     studyfile,
@@ -24,7 +25,6 @@ from harness import (
 from harness.collection import Collection
 from harness.resources import REPOSITORY
 from harness.rules import RULES
-from harness.stages import frame
 from tests.docs.references import (
     functions_of,
     is_command,
@@ -144,7 +144,7 @@ def test_the_exit_codes_are_those_of_the_code():
 
 
 def test_the_policies_are_those_that_stage_records_cite():
-    assert tuple(row[0].strip("`") for row in table(FINDINGS, "policies")) == frame.POLICIES
+    assert tuple(row[0].strip("`") for row in table(FINDINGS, "policies")) == policies.POLICIES
 
 
 @pytest.mark.parametrize("name", NAMES)

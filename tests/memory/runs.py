@@ -165,14 +165,17 @@ def run_job(hub: Hub, document: dict[str, Any], index: int, stage: str, code: in
     attestation["outputs"] = [described(name, data) for name, data in outputs.items()]
     attestation["recipe"] |= {"sha256": recipe.digest(settings().recipe)}
     attestation["recipe"] |= {"source_sha256": settings().recipe["source_sha256"]}
+    warned = [f"warning: {' '.join(each.split())}" for each in attestation["warnings"]]
+    words = "\n".join((f"# job: {key_of(job)}", f"# argv: {' '.join(job['argv'])}", *warned))
     if code:
         outputs, attestation = {"core": b"what a failed job left"}, None
     else:
         outputs[layout.RESULT] = canonical.to_bytes(attestation)
     result |= manifest.attested_facts(attestation)
-    words = f"# job: {key_of(job)}\n# argv: {' '.join(job['argv'])}\n# ended: return code {code}"
     outputs[layout.RECIPE] = canonical.to_bytes(dict(settings().recipe))
-    outputs[layout.CHILD_LOG] = f"{words} at {at(stage, end_s)}\n".encode()
+    outputs[layout.CHILD_LOG] = (
+        f"{words}\n# ended: return code {code} at {at(stage, end_s)}\n".encode()
+    )
     outputs[layout.JOB_LOG] = joblog.render(job, result)
     hub.files.update({f"{home}/{name}": data for name, data in outputs.items()})
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from harness import canonical, drift, guide, judge, layout, plan, records
+from harness import canonical, drift, guide, judge, layout, plan, policies, records
 from tests.attack.hubs import Hub
 from tests.memory import runs
 
@@ -47,7 +47,9 @@ def _tests(hub: Hub, name: str, argv: list[str], test: str) -> dict[str, Any]:
     module, _, function = test.partition("::")
     names = module.removesuffix(".py").replace("/", ".")
     case = f'<testcase classname="{names}" name="{function}" time="0.1" />'
-    suite = f'<testsuite tests="1" failures="0" errors="0" skipped="0">{case}</testsuite>'
+    counted = 'tests="1" failures="0" errors="0" skipped="0"'
+    when = f'time="0.2" timestamp="{runs.at("green", 2)}"'
+    suite = f"<testsuite {counted} {when}>{case}</testsuite>"
     collected = {"collected": [test], "deselected": [], "skipped": [], "errors": [], "marked": {}}
     collected |= {"format": "harness.collection/1", "harness_is_local": True, "returncode": 0}
     reports = {"collection": f"green/{name}.collection.json", "junit": f"green/{name}.junit.xml"}
@@ -129,6 +131,7 @@ def put(hub: Hub, stage: str, run: tuple[dict[str, Any], dict[str, Any]]) -> Non
         "finished_at": runs.at(stage, 30),
         "elapsed_s": 30.0,
         "gates": document["gates"],
+        "policies": policies.of_stage(stage),
         "commands": _commands(hub, stage, own_plan=own_plan),
         "git": {"commit": None, "dirty": False},
         "code_sha256": canonical.digest(hashed["before"]["code"]),

@@ -197,7 +197,7 @@ def test_a_fault_that_applies_changes_its_place_only_and_can_be_taken_back(
 @given(st.text(alphabet="ab", max_size=8), st.text(alphabet="ab", min_size=1, max_size=3))
 def test_a_fault_applies_if_and_only_if_it_has_one_place(source, find):
     places = sum(source.startswith(find, start) for start in range(len(source)))
-    applied = faults.apply(fault(find=find, replace="c"), source)
+    applied = faults.apply(fault(file="harness/notes.txt", find=find, replace="c"), source)
     assert isinstance(applied, str) == (places == 1)
 
 
@@ -218,6 +218,107 @@ def test_a_fault_that_only_breaks_the_module_is_none(replace, found):
     item = faults.apply(fault(find="return 0", replace=replace), SOURCE)
     assert (item.rule, item.where, item.pointer) == ("fault.breaks", "harness/runner.py", "fault-1")
     assert item.found == found
+
+
+NAMES = """import json
+from harness import model as m, rules
+TABLE = {}
+
+
+class Kept:
+    size = 1
+
+    def grow(self, by):
+        more = [each + by for each in range(self.size)]
+
+        def inside():
+            return more, by
+
+        return inside()
+
+
+def f(given=TABLE):
+    global LATER
+    LATER = given
+    try:
+        first, *rest = given
+    except ValueError as error:
+        raise KeyError(str(error)) from None
+    with open(__file__) as file:
+        return 0
+    return m
+"""
+
+
+@pytest.mark.parametrize(
+    ("find", "replace", "found"),
+    [
+        ("return 0", "return no_such_name(0)", "no_such_name"),
+        ("return 0", "return lambda: [b for a in given if c]", "b, c"),
+        (
+            "return 0",
+            "no_such.size = 1\n        no_such += 1\n        return no_more[0]",
+            "no_more",
+        ),
+        ("return inside()", "return size", "size"),
+        ("    size = 1\n", "    size = one\n", "one"),
+        ("{}", "more", "more"),
+        # What goes and is still asked for.
+        ("TABLE = {}\n", "", "TABLE"),
+        ("import model as m, rules\n", "import rules\n", "m"),
+        ("more = [each + by", "less = [each + by", "more"),
+        ("first, *rest = given", "return rest, first", "first, rest"),
+    ],
+)
+def test_a_fault_that_names_what_there_is_not_is_none(find, replace, found):
+    item = faults.apply(fault(find=find, replace=replace), NAMES)
+    assert (item.rule, item.pointer) == ("fault.breaks", "fault-1")
+    assert item.found == f"it names {found}, which is defined nowhere in it"
+
+
+@pytest.mark.parametrize(
+    ("find", "replace"),
+    [
+        ("return 0", "return json, m, rules, TABLE, Kept, f, LATER, first, rest, file"),
+        ("return 0", "return len(given), __name__, __file__, __doc__, ValueError, __path__"),
+        ("return 0", "x = (y := 1)\n        return [z for z in [x, y]]"),
+        ("return 0", "global NEW\n        NEW = 1\n        return NEW"),
+        ("return inside()", "return __class__, super().grow, inside()"),
+        ("return 0", "return given.no_such_attribute, m.no_such_name"),
+        ("given=TABLE", "given: no_such_type = TABLE"),
+    ],
+)
+def test_a_fault_may_name_what_there_is(find, replace):
+    source = f"from __future__ import annotations\n{NAMES}"
+    assert isinstance(faults.apply(fault(find=find, replace=replace), source), str)
+
+
+def test_a_name_that_there_was_not_before_either_is_none_of_the_fault_s():
+    source = NAMES.replace("size = 1", "size = no_such_name")
+    faulted = faults.apply(fault(find="return 0", replace="return no_such_name"), source)
+    assert isinstance(faulted, str)
+
+
+def test_where_all_of_a_module_is_imported_any_name_may_be_its():
+    source = f"from harness.model import *\n{NAMES}"
+    faulted = faults.apply(fault(find="return 0", replace="return HALVES"), source)
+    assert isinstance(faulted, str)
+    replace = "return HALVES\n\n\nfrom json import *\n"
+    item = faults.apply(fault(find="return m\n", replace=replace), NAMES)
+    assert item.found == "it imports json.*"
+
+
+def test_code_that_parses_and_cannot_be_compiled_is_no_python():
+    for replace in ("nonlocal given", "global given"):
+        item = faults.apply(fault(find="return 0", replace=replace), NAMES)
+        assert (item.rule, item.found) == ("fault.breaks", "it is no Python")
+
+
+def test_every_declared_fault_of_this_tree_can_be_made():
+    root = resources.REPOSITORY
+    declared = faults.load(tomllib.loads((root / "tests/faults.toml").read_text()))
+    for each in declared:
+        assert isinstance(faults.apply(each, (root / each.file).read_text()), str), each.id
 
 
 def test_a_fault_may_leave_an_import_out_and_say_again_what_is_imported():

@@ -193,7 +193,14 @@ def test_the_environment_of_the_process_is_the_default(repository, parent, monke
 
 def test_the_repository_s_own_tree_can_be_copied_and_faulted(parent):
     real = Path(__file__).parents[2]
-    fault = Fault("f", "why", "harness/scratch.py", "class ScratchTree", "class Other", ())
+    fault = Fault(
+        "f",
+        "why",
+        "harness/scratch.py",
+        "class ScratchTree",
+        "class Other: ...\n\n\nclass ScratchTree",
+        (),
+    )
     with scratch.faulted_tree(real, ("harness", "schemas"), fault, parent=parent) as tree:
         environ = dict(os.environ) | tree.environment
         ask = "import harness.scratch as s; print(hasattr(s, 'Other'), s.__file__)"

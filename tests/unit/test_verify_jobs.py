@@ -47,6 +47,7 @@ def attested(hub, home=HOME):
 
 
 def test_both_logs_of_a_job_are_asked_for(hub_in_memory):
+    attest(hub_in_memory, warnings=[])
     del hub_in_memory.files[LOG], hub_in_memory.files[OWN_LOG]
     lost = [("hub.job-log", path, "", "the job's log", NONE) for path in (LOG, OWN_LOG)]
     assert checked(hub_in_memory) == lost
@@ -54,6 +55,7 @@ def test_both_logs_of_a_job_are_asked_for(hub_in_memory):
 
 @pytest.mark.parametrize("path", [LOG, OWN_LOG])
 def test_a_job_that_lacks_one_log_is_told_of_that_one(hub_in_memory, path):
+    attest(hub_in_memory, warnings=[])
     del hub_in_memory.files[path]
     assert checked(hub_in_memory) == [("hub.job-log", path, "", "the job's log", NONE)]
 
@@ -74,6 +76,7 @@ def test_a_job_s_log_says_whose_it_is_and_what_was_run(hub_in_memory):
 
 
 def test_an_empty_log_and_one_of_a_single_line_are_told(hub_in_memory):
+    attest(hub_in_memory, warnings=[])
     job, _ = entries(hub_in_memory)
     head = ("hub.job-log", LOG, "line 1", f"# job: {runs.JOBS[0]}", "")
     end = ("hub.returncode", LOG, "last line", "return code 0, as in the manifest")
@@ -99,8 +102,8 @@ def test_the_harness_s_own_log_is_what_the_manifest_gives(hub_in_memory):
     ],
 )
 def test_a_log_ends_with_the_return_code_of_the_manifest(hub_in_memory, ended, said):
-    first, second, *_ = hub_in_memory.files[LOG].split(b"\n")
-    hub_in_memory.files[LOG] = b"\n".join((first, second, ended, b""))
+    *lines, _ended = hub_in_memory.files[LOG].splitlines()
+    hub_in_memory.files[LOG] = b"\n".join((*lines, ended, b""))
     expected = "return code 0, as in the manifest"
     assert checked(hub_in_memory) == [("hub.returncode", LOG, "last line", expected, said)]
 
@@ -327,3 +330,22 @@ def test_a_child_took_the_time_from_its_start_to_its_end(hub_in_memory, longer_s
     expected, found = "8.000 s, from start to end", f"{8 + longer_s} s"
     lied = ("hub.telemetry", RESULT, "/wall_s", expected, found)
     assert checked(hub_in_memory) == [lied] * told
+
+
+def test_a_log_has_the_warnings_and_halves_that_are_attested(hub_in_memory):
+    (warning,) = attested(hub_in_memory)["warnings"]
+    log = hub_in_memory.files[LOG]
+    hub_in_memory.files[LOG] = log.replace(b"\nwarning: ", b"\nnote: ")
+    place = ("hub.child-log", LOG, "warnings/0")
+    expected = canonical.short(f"warning: {warning}")
+    assert checked(hub_in_memory) == [(*place, expected, "no such line")]
+    head, ended = log.rsplit(b"\n# ended", 1)
+    hub_in_memory.files[LOG] = b"\n# ended".join((head + b"\nhalf a: 13 of 27 frames", ended))
+    place = ("hub.child-log", LOG, "half a")
+    assert checked(hub_in_memory) == [(*place, "nothing", "half a: 13 of 27 frames")]
+
+
+def test_a_job_used_no_more_than_its_machine_could_give(hub_in_memory):
+    attest(hub_in_memory, cpu_s=18.17)
+    expected = "at most 18.160 s, on 2 cores in 8.0 s"
+    assert checked(hub_in_memory) == [("hub.cost", RESULT, "/cpu_s", expected, "18.17 s")]

@@ -382,6 +382,7 @@ def test_a_day_that_is_none_breaks_its_schema(hub_in_memory):
         ("_check_schemas", ".", "the schemas"),
         ("_check_chain", ".", "the chain"),
         ("_check_times", ".", "the times"),
+        ("marker.check", ".", "the marker"),
         ("_check_accounted", ".", "what is accounted for"),
         ("_check_stages", ".", "the stages"),
         ("_check_verdict", DRY, "the stage"),

@@ -140,6 +140,14 @@ def test_each_command_s_log_is_the_one_recorded(hub_in_memory):
     assert of("hub.log", verified(hub_in_memory)) == [(GREEN, places[1], said[1], NONE)]
 
 
+def test_the_reports_of_each_command_are_of_its_time(hub_in_memory):
+    path = document(hub_in_memory, GREEN)["commands"][1]["reports"]["junit"]
+    data = hub_in_memory.files[path]
+    hub_in_memory.files[path] = data.replace(b"<testsuite ", b'<testsuite hostname="alpha" ')
+    words = (path, "testsuite/@hostname", "no host", "alpha")
+    assert mended(hub_in_memory) == [("hub.report", *words)]
+
+
 # Code and guide
 
 
@@ -185,6 +193,21 @@ def test_a_dirty_tree_has_its_diff_and_no_other(hub_in_memory, record, dirty):
     hub_in_memory.files[path] = b"-a\n+b\n"
     words = (path, "", "no diff", "the diff of uncommitted changes")
     assert of("hub.uncommitted", verified(hub_in_memory)) == ([] if dirty else [words])
+
+
+# Policies
+
+
+ALL = ["POLICY-001", "CONFIG-001", "DATA-001", "OVERSAMPLING-001"]
+
+
+@pytest.mark.parametrize(("path", "due"), [(GREEN, ALL[1:]), (DRY, ALL[1:]), (REAL, ALL)])
+@pytest.mark.parametrize("lie", [["POLICY-001"], [*ALL, "POLICY-002"], ALL[::-1]])
+def test_the_policies_of_a_stage_follow_from_its_name(hub_in_memory, path, due, lie):
+    assert document(hub_in_memory, path)["policies"] == due
+    hub_in_memory.edit(path, lambda record: record.update(policies=lie))
+    words = (", ".join(due), ", ".join(lie))
+    assert mended(hub_in_memory) == [("hub.policies", path, "/policies", *words)]
 
 
 # Verdicts
