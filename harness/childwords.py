@@ -21,7 +21,8 @@ HALVES = ("a", "b")
 # Each column as `childlog.words` has it, and what there is of it where it is scored.
 SCORES = {"loss": "losses", "held_out": "deviances", "nrmse": "errors"}
 _LINE = re.compile(
-    rb"half ([ab])(?:: ([0-9]+ of [0-9]+ frames)| (epoch \S+ .*) elapsed_s ([0-9]+\.[0-9]+))"
+    rb"half ([ab])"
+    rb"(?:: ([0-9]+ of [0-9]+ frames)| (epoch \S+ [ -~]*) elapsed_s ([0-9]+\.[0-9]+))"
 )
 
 Record = Mapping[str, Any]
@@ -40,10 +41,10 @@ def check(log: bytes, attestation: Record, asked: Record, *, where: str) -> Iter
     if not (whole or found):
         return
     between = attestation["metrics"]["between_halves"]
-    frames = dict(zip(HALVES, between["frames"], strict=False)) if between else {}
-    for name in HALVES:
-        own = [match for match in found if match[1].decode() == name]
-        told = _half(f"half {name}", own, frames.get(name), attestation, asked)
+    for index, name in enumerate(HALVES):
+        own = [match for match in found if match[1] == name.encode()]
+        frames = between["frames"][index] if between else None
+        told = _half(f"half {name}", own, frames, attestation, asked)
         yield from (_told(where, *words) for words in told)
     lasts = [*whole[-1:], *({match[1]: match for match in found if match[4]}.values())]
     spent_s = sum(float(match[match.re.groups]) for match in lasts)
@@ -70,7 +71,7 @@ def _half(
     series = stopping.attested(attestation)
     columns = [name for name, kept in SCORES.items() if getattr(series, kept)]
     for number, match in enumerate(epochs, start=1):
-        start, said = f"epoch {number}/{len(epochs)}", (match[3] or match[2]).decode("latin-1")
+        start, said = f"epoch {number}/{len(epochs)}", (match[3] or match[2]).decode()
         if not _is_scored(said, start, columns):
             yield f"{half}, epoch {number}", f"{start} {', '.join(columns)} as %.6g", said
             return

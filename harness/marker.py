@@ -56,12 +56,18 @@ def _of_studies(read: Read, acts: Sequence[tuple[str, Mapping[str, Any]]]) -> It
     """
     ran = {record["stage"] for _, record in acts if record["commands"]}
     for stage in sorted(ran & {*layout.RUN_STAGES}):
-        try:
-            study = study_copy.parse((read(study_copy.place(stage)) or b"").decode())
-        except ValueError:
-            continue
+        data = read(study_copy.place(stage))
+        study = _parsed(data) if data else {}
         if isinstance(study.get("hub_slug"), str):
             yield study["hub_slug"]
+
+
+def _parsed(data: bytes) -> Mapping[str, Any]:
+    """Return a study file; nothing of one that cannot be read, which is told elsewhere."""
+    try:
+        return study_copy.parse(data.decode())
+    except ValueError:
+        return {}
 
 
 def _among(known: set[str], found: str, pointer: str) -> Iterator[Finding]:

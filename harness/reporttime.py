@@ -31,10 +31,14 @@ def check(record: Record, read: Read) -> Iterator[Finding]:
     A report that is lost or damaged is judged elsewhere.
     """
     for command in record["commands"]:
-        path = command["reports"].get("junit", "")
-        report = junit.parse(read(path) or b"", where=path)
-        if report.findings:
-            continue
+        for kind, path in command["reports"].items():
+            data = read(path)
+            if kind == "junit" and data is not None:
+                yield from _of_report(junit.parse(data), command, path)
+
+
+def _of_report(report: junit.Report, command: Record, path: str) -> Iterator[Finding]:
+    if not report.findings:
         for suite in report.suites:
             yield from _of_suite(suite, command, path)
         yield from _one_after_another(report, path)

@@ -122,6 +122,44 @@ def test_a_half_of_a_scan_whose_frames_are_held_out_may_hold_out_either(visits, 
     assert found == of("half b", "3 epochs", "2 epochs") * is_told
 
 
+def test_every_count_that_a_half_may_have_is_said():
+    attested = changed()
+    attested["stopping"]["held_out"] |= {"by": "frames", "share": 0.5}
+    found = told(HONEST, attested, {"num_epochs": "max(3, 12/frames)"})
+    assert found == [
+        *of("half a", "3 or 6 epochs", "2 epochs"),
+        *of("half b", "3 or 6 epochs", "2 epochs"),
+    ]
+
+
+def test_a_half_begins_once():
+    begun = "half b: 4 of 9 frames\n"
+    lied = HONEST.replace(
+        "half b epoch 2/2 loss 0.125 held_out 2.5 nrmse 0.4 elapsed_s 1.00\n", begun
+    )
+    assert told(lied) == of("half b, epoch 2", f"epoch 2/2 {COLUMNS}", "4 of 9 frames")
+
+
+def test_a_line_has_one_space_between_its_words():
+    lied = HONEST.replace("half a epoch 1/2 loss 1e-05 ", "half a epoch 1/2 loss 1e-05  ")
+    said = "epoch 1/2 loss 1e-05  held_out 2.5 nrmse 0.4"
+    assert told(lied) == of("half a, epoch 1", f"epoch 1/2 {COLUMNS}", said)
+
+
+def test_of_the_whole_scan_the_last_epoch_tells_the_time():
+    whole = "epoch {0}/2 loss 0.25 held_out 3 nrmse 0.5 elapsed_s {1}\n"
+    log = whole.format(1, "4.00") + whole.format(2, "4.21")
+    assert told(log, without_halves()) == []
+    longer = log.replace("4.21", "4.22")
+    found = of("elapsed_s", "at most 4.2 s, all parts together", "4.22 s")
+    assert told(longer, without_halves()) == found
+
+
+def test_two_epochs_may_take_no_time_that_is_seen():
+    same = HONEST.replace("nrmse 0.4 elapsed_s 0.50", "nrmse 0.4 elapsed_s 1.00")
+    assert told(same) == []
+
+
 def test_what_is_not_scored_is_not_said():
     attested = changed(stopping={"held_out": None, "truth": None})
     log = HONEST.replace(" held_out 2.5 nrmse 0.4", "").replace(" held_out 3 nrmse 0.5", "")

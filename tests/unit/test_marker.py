@@ -106,6 +106,14 @@ def test_the_reports_of_tests_tell_where_the_hub_lay():
     assert told(hub) == []
 
 
+def test_a_folder_may_have_any_name_above_its_own():
+    place = f"a=b=c/{MADE}/{SLUG}"
+    hub = memory.sound()
+    word = f"--collection-report={place}/green/mapped.collection.json"
+    hub.edit("green/stage.json", lambda record: record["commands"][0]["argv"].append(word))
+    assert told(hub, created_at="2026-01-01T00:00:00+00:00") == of_time("2026-01-01T000000Z")
+
+
 def test_jobs_run_again_tell_where_their_hub_lay():
     hub = memory.alone(layout.REPRODUCE)
     path = f"reproduce/{layout.MANIFEST}"
@@ -129,6 +137,13 @@ def test_a_study_file_that_tells_no_name_tells_none(study):
     assert told(hub, slug="any") == []
     del hub.files["real_run/study.toml"]
     assert told(hub, slug="any") == []
+
+
+def test_a_study_file_that_cannot_be_read_hides_no_other():
+    hub = memory.sound(own_plan=False)
+    hub.files = {path: hub.files[path] for path in hub.files if not path.startswith("mutation/")}
+    hub.files["cli/study.toml"] = b"\xff"
+    assert told(hub, slug="any") == of_slug("any")
 
 
 def test_the_study_of_a_run_that_came_to_no_command_tells_nothing():

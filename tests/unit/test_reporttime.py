@@ -16,11 +16,11 @@ SUITE = memory.make().files[REPORT].decode()
 STAMP = runs.at("green", 2)
 
 
-def told(old, new, hub=None):
+def told(old, new, hub=None, stamp=STAMP):
     """Return what is said of the reports of GREEN once one of them says something else."""
     hub = hub or memory.sound()
     assert SUITE.count(old) == 1
-    hub.files[REPORT] = SUITE.replace(old, new).encode()
+    hub.files[REPORT] = SUITE.replace(old, new).replace(STAMP, stamp).encode()
     record = json.loads(hub.files[GREEN])
     return memory.told(reporttime.check(record, hub.read))
 
@@ -73,10 +73,26 @@ def test_a_report_without_its_time_is_told():
     assert told('time="0.2"', 'time="-1"') == of("time", "seconds", "-1")
 
 
-@pytest.mark.parametrize(("seconds", "is_told"), [("28.001", False), ("28.004", True)])
+@pytest.mark.parametrize(("seconds", "is_told"), [("28.002", False), ("28.003", True)])
 def test_the_tests_took_no_longer_than_their_command(seconds, is_told):
     found = of("time", "at most 28.0 s, the time of its command", f"{seconds} s")
     assert told('time="0.2"', f'time="{seconds}"') == found * is_told
+
+
+@pytest.mark.parametrize(("second", "is_told"), [(3, False), (3.1, True)])
+def test_the_tests_ended_with_their_command(second, is_told):
+    hub = memory.sound()
+    stamp = runs.at("green", second)
+    found = told('time="0.2"', 'time="28.0"', hub, stamp)
+    expected = f"within {runs.at('green', 1)} to {runs.at('green', 29)}"
+    assert found == of("timestamp", expected, f"{stamp} and 28.0 s") * is_told
+
+
+def test_a_report_that_is_damaged_hides_no_other():
+    hub = memory.sound()
+    hub.files["green/mapped.junit.xml"] = b"<a/>"
+    named = told("<testsuite ", '<testsuite hostname="alpha" ', hub)
+    assert named == of("hostname", "no host", "alpha")
 
 
 @pytest.mark.parametrize(("seconds", "is_told"), [("0.202", False), ("0.203", True)])
