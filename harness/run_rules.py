@@ -122,7 +122,10 @@ RULES: dict[str, Rule] = {
     ),
     "collect.changed": Rule("a row says what is so", "change the line (make docs-sync)"),
     "collect.order": Rule("rows stand in the order of the tree", "run make docs-sync"),
-    "collect.purpose": Rule("each test and test file has its purpose", "write it into the row"),
+    "collect.purpose": Rule(
+        "each test, test file, target, session and command has its purpose",
+        "write it into the row of a test, else where the thing is declared",
+    ),
     "collect.unknown": Rule(
         "the guide's commands are those that the tree takes", "mend the command in the guide"
     ),

@@ -17,9 +17,15 @@ from pathlib import PurePosixPath
 from harness import layout
 from harness.testindex import Row
 
-_TARGET = re.compile(r"^(?P<name>[a-z][a-z-]*):[^#\n]*## (?P<purpose>.+)$", re.MULTILINE)
+# A rule's first line; `name: COLOUR := 1` is a variable of a target, no rule.
+_RULE = re.compile(
+    r"^(?P<names>[^\s#:=][^#:=\n]*):(?!:?=)(?![ \t]*\w+[ \t]*[:+?]*=)(?P<rest>.*)$", re.MULTILINE
+)
+# Files, patterns and what make itself gives a meaning are nothing that people call.
+_TARGET = re.compile(r"\w[\w-]*")
 _VARIABLES = re.compile(r"^override DATA := (?P<names>(?:.*\\\n)*.*)$", re.MULTILINE)
 _SETTING = re.compile(r"(?P<name>[A-Z_]+)=.*", re.DOTALL)
+SEPARATORS = ";&|"
 STAGE = "python -m harness stage"
 
 
@@ -53,8 +59,16 @@ class Surface:
 
 
 def make_targets(makefile: str) -> tuple[Row, ...]:
-    """Return the targets that a Makefile explains (`name: needs ## purpose`), in its order."""
-    return tuple(Row(f"make {m['name']}", m["purpose"].strip()) for m in _TARGET.finditer(makefile))
+    """Return the targets of a Makefile (`name: needs ## purpose`), in its order.
+
+    One that it does not explain has no purpose.
+    """
+    purposes: dict[str, str] = {}
+    for rule in _RULE.finditer(makefile):
+        purpose = rule["rest"].partition("## ")[2].strip()
+        for name in filter(_TARGET.fullmatch, rule["names"].split()):
+            purposes[name] = purposes.get(name) or purpose
+    return tuple(Row(f"make {name}", purpose) for name, purpose in purposes.items())
 
 
 def make_variables(makefile: str) -> tuple[str, ...]:
@@ -151,17 +165,32 @@ def check(command: str, surface: Surface) -> str:
     Names are looked up, of commands, options, targets, variables and sessions; values are not.
     """
     try:
-        words = shlex.split(command, comments=True)
+        simple = [*_simple(command)]
     except ValueError as error:
         return f"no command: {error}"
-    settings = []
-    while words and _SETTING.fullmatch(words[0]):
-        settings.append(words.pop(0))
-    program = PurePosixPath(words[0]).name if words else ""
-    unknown = [*_CHECKS.get(program, _nothing)(words[1:], surface)]
-    if program in ("make", "nox"):
-        unknown += _variables(settings, surface)
-    return ", ".join(unknown)
+    return ", ".join(each for words in simple for each in _check_simple(words, surface))
+
+
+def _simple(line: str) -> Iterator[list[str]]:
+    """Yield the words of each simple command of a line: between pipes, `&&`, `||`, `;` and `&`."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=SEPARATORS)
+    lexer.whitespace_split = True
+    words: list[str] = []
+    for word in lexer:
+        if word and not word.strip(SEPARATORS):
+            yield words
+            words = []
+        else:
+            words.append(word)
+    yield words
+
+
+def _check_simple(words: Sequence[str], surface: Surface) -> list[str]:
+    cut = next((at for at, word in enumerate(words) if not _SETTING.fullmatch(word)), len(words))
+    settings, called = words[:cut], words[cut:]
+    program = PurePosixPath(called[0]).name if called else ""
+    unknown = [*_CHECKS.get(program, _nothing)(called[1:], surface)]
+    return [*unknown, *_variables(settings, surface)] if program in ("make", "nox") else unknown
 
 
 def _nothing(_words: Sequence[str], _surface: Surface) -> Iterator[str]:

@@ -21,6 +21,12 @@ red: $(LIGHT) ## show that tests fail
 clean: ## remove things
 hidden: red
 	@echo
+one two_2: ## do both
+verify: COLOUR := 1
+verify: red ## check
+ready := yes
+out/file.txt $(LIGHT): ## a file
+%.o: x ## any
 """
 NOXFILE = '''import nox
 
@@ -65,10 +71,14 @@ OFFERED = Surface(
 )
 
 
-def test_targets_variables_and_sessions_are_those_that_are_explained():
+def test_targets_variables_and_sessions_are_those_that_people_can_call():
     assert OFFERED.targets == (
         Row("make red", "show that tests fail"),
         Row("make clean", "remove things"),
+        Row("make hidden", ""),
+        Row("make one", "do both"),
+        Row("make two_2", "do both"),
+        Row("make verify", "check"),
     )
     assert OFFERED.variables == ("DOSE", "HUB")
     assert OFFERED.sessions == (
@@ -132,7 +142,15 @@ class TestC:
         ("pytest tests --x", ""),
         ("", ""),
         ("make rad", "make rad"),
-        ("make hidden", "make hidden"),
+        ("make hidden", ""),
+        ("cd HUB && make red", ""),
+        ("make red; nox -s red | sha256sum > sums.txt", ""),
+        ("make red 'a;b=1'", "a;b="),
+        ("cd HUB && make rad", "make rad"),
+        ("export A=1; make rad || true", "make rad"),
+        ("make red | python -m harness stag", "python -m harness stag"),
+        ("python -m harness check '' --dose 7", "python -m harness check --dose"),
+        ("make red&& nox -s rad", "nox -s rad"),
         ("make red COLOUR=1", "COLOUR="),
         ("COLOUR=1 nox -s red", "COLOUR="),
         ("nox -s rad", "nox -s rad"),

@@ -10,6 +10,7 @@ from harness import tables, testindex
 from harness.tables import Table
 from harness.testindex import Row
 
+MAPPED = "tests/study/test_x.py"
 INDEX = """# Test suite
 
 <!-- tests:begin -->
@@ -205,3 +206,18 @@ def test_no_text_makes_it_raise(text):
     guide = testindex.parse_guide(text, where="x")
     testindex.check_selectors(COLLECTED, (Row(text, "", 1), *guide.selectors), where="x")
     testindex.missing_commands([text], guide.commands, where="x")
+
+
+@pytest.mark.parametrize(
+    ("command", "gone"),
+    [
+        (f"pytest {MAPPED} {MAPPED}::test_a {MAPPED}::test_b[2] tests/unit", ()),
+        (f"nox -s tests -- {MAPPED}::test_", (f"{MAPPED}::test_",)),
+        ("pytest tests/unit/test_other.py::test_z tests/data.py x/test_y.py", ()),
+        ("pytest tests/test_y.py y_test.py tests/y_test.py:1", ("tests/test_y.py",)),
+        ("pytest tests/y_test.py", ("tests/y_test.py",)),
+    ],
+)
+def test_tests_that_a_command_names_are_looked_up(command, gone):
+    collected = (f"{MAPPED}::test_a", f"{MAPPED}::test_b[1]", f"{MAPPED}::test_b[2]")
+    assert testindex.gone(command, collected, (MAPPED, "tests/unit/test_other.py")) == gone
