@@ -18,6 +18,7 @@ from harness import (
     manifest,
     model,
     publish,
+    records,
     reproduction,
     rerun,
     resources,
@@ -775,6 +776,22 @@ def test_the_provenance_of_a_reproduction_is_of_its_files_and_names_the_original
     assert len(digests["inputs"]) == 1
     for path, digest in {**digests["code"], **digests["inputs"]}.items():
         assert rested_on[path] == {"sha256": digest}
+
+
+@pytest.mark.parametrize(
+    ("status", "ran"),
+    [("succeeded", True), ("interrupted", True), ("not_launched", False), ("planned", False)],
+)
+def test_a_job_that_was_never_launched_is_no_command_that_ran(reproduced, status, ran):
+    path = f"{layout.REPRODUCE}/{layout.MANIFEST}"
+    document = json.loads((reproduced / path).read_bytes())
+    document["jobs"][0]["status"] = status
+    read = {path: canonical.to_bytes(document)}.get
+    original = publish.reader(reproduced)
+
+    ((_, act),) = records.acts(lambda name: read(name) or original(name))
+
+    assert [each["name"] for each in act["commands"]] == [f"{layout.REPRODUCE}/{JOB}"] * ran
 
 
 def test_the_crate_of_a_reproduction_has_its_one_action_and_each_file(reproduced, complete_hub):
