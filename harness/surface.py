@@ -114,31 +114,28 @@ def first_line(node: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) -> str
 
 
 def describe(words: str, parser: argparse.ArgumentParser, purpose: str = "") -> list[CommandLine]:
-    """Return the commands of a parser, its sub-commands where it has some.
+    """Return the commands of a parser: its sub-commands first, where it has some.
 
-    words: how it is called.
+    words: how it is called.  One with sub-commands is a command itself where it has options.
     """
     actions = [action for action in parser._actions if action.dest != "help"]
     nested = [each for each in actions if isinstance(each, argparse._SubParsersAction)]
-    if nested:
-        helps = {each.dest: each.help or "" for each in nested[0]._choices_actions}
-        return [
-            line
-            for name, child in nested[0].choices.items()
-            for line in describe(f"{words} {name}", child, helps.get(name, ""))
-        ]
-    return [
-        CommandLine(
-            words,
-            " ".join(_value(action) for action in actions if not action.option_strings),
-            purpose or (parser.description or "").removesuffix("."),
-            tuple(
-                Option(action.option_strings[-1], _value(action), action.help or "")
-                for action in actions
-                if action.option_strings
-            ),
-        )
-    ]
+    own = CommandLine(
+        words,
+        " ".join(_value(action) for action in actions if not action.option_strings),
+        purpose or (parser.description or "").removesuffix("."),
+        tuple(
+            Option(action.option_strings[-1], _value(action), action.help or "")
+            for action in actions
+            if action.option_strings
+        ),
+    )
+    lines: list[CommandLine] = []
+    for each in nested:
+        helps = {choice.dest: choice.help or "" for choice in each._choices_actions}
+        for name, child in each.choices.items():
+            lines += describe(f"{words} {name}", child, helps.get(name, ""))
+    return [*lines, own] if own.options or not nested else lines
 
 
 def command_rows(lines: Iterable[CommandLine]) -> tuple[Row, ...]:
@@ -226,10 +223,13 @@ def _python(words: Sequence[str], surface: Surface) -> Iterator[str]:
             yield family
         return
     named = [each for each in known if called == each or called.startswith(f"{each} ")]
-    if named:
-        yield from _options(words, named[0], surface)
-    elif len(words) > 2 and not words[2].startswith("-"):
-        yield " ".join([family, words[2]])
+    longest = max(named, key=len, default=family)
+    has_more = any(each.startswith(f"{longest} ") for each in known)
+    further = words[len(longest.split(" ")) - 1 :]
+    if has_more and further and not further[0].startswith("-"):
+        yield " ".join([longest, further[0]])
+    elif named:
+        yield from _options(words, longest, surface)
 
 
 def _options(words: Sequence[str], called: str, surface: Surface) -> Iterator[str]:

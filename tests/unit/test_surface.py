@@ -50,8 +50,9 @@ def helper(session):
 
 
 def parser():
-    made = argparse.ArgumentParser()
-    commands = made.add_subparsers()
+    made = argparse.ArgumentParser(description="All of it.")
+    made.add_argument("--version", action="version", version="1", help="which")
+    commands = made.add_subparsers(metavar="COMMAND")
     stage = commands.add_parser("stage", help="run a stage")
     stage.add_argument("stage", choices=("red", "green"))
     stage.add_argument("--dose", action="append", metavar="VALUE", help="only this dose")
@@ -93,10 +94,12 @@ def test_commands_and_options_become_rows():
     assert surface.command_rows(LINES) == (
         Row("python -m harness stage {red,green}", "run a stage"),
         Row("python -m harness check FILE...", ""),
+        Row("python -m harness COMMAND", "All of it"),
     )
     assert surface.option_rows(LINES) == (
         Row("--dose VALUE", "stage: only this dose"),
         Row("--fast", "stage; check: soon"),
+        Row("--version", "harness: which"),
     )
 
 
@@ -141,6 +144,9 @@ class TestC:
         ("python -m pytest tests", ""),
         ("pytest tests --x", ""),
         ("", ""),
+        ("python -m harness --version", ""),
+        ("python -m harness --versio", "python -m harness --versio"),
+        ("python -m harness check --version", "python -m harness check --version"),
         ("make rad", "make rad"),
         ("make hidden", ""),
         ("cd HUB && make red", ""),
