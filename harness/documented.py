@@ -168,10 +168,28 @@ def unified(documents: Texts, texts: Texts) -> str:
     )
 
 
+def judge_collection(collected: Collection, *, where: str) -> tuple[Finding, ...]:
+    """Return why a collection of the mapped module does not tell which tests it has.
+
+    Nobody asked it to select: a test that was left out is there, and its row no row to remove.
+    """
+    left_out = tuple(
+        finding(
+            "collect.deselected",
+            where=where,
+            pointer=node_id,
+            expected="every test of the module",
+            found="left out",
+        )
+        for node_id in collected.deselected
+    )
+    return greenproof.judge_collection(collected, where=where) + left_out
+
+
 def judge(stage: Mapping[str, Any], read: Read) -> Iterator[Finding]:
     """Yield why a collect stage does not pass.  stage: its record."""
     collected, where = _collected(stage, read)
-    yield from greenproof.judge_collection(collected, where=where)
+    yield from judge_collection(collected, where=where)
     known = records.document(read, PATH)
     if known is None:
         yield finding(
@@ -191,7 +209,7 @@ def diff(read: Read) -> bytes | None:
     if stage is None or known is None:
         return None
     collected, where = _collected(stage, read)
-    if greenproof.judge_collection(collected, where=where):
+    if judge_collection(collected, where=where):
         return None
     documents = _documents(known, read)
     if obstacles(documents, known["facts"], collected):

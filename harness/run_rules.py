@@ -108,6 +108,9 @@ RULES: dict[str, Rule] = {
     "collect.report": Rule("a collection report is whole", "run the stage again"),
     "collect.errors": Rule("every test module can be collected", "mend the module"),
     "collect.skipped": Rule("no test module skips itself", "remove the module-level skip"),
+    "collect.deselected": Rule(
+        "no test of the mapped module is left out", "remove what leaves it out"
+    ),
     "collect.local": Rule(
         "the tests import the tree they lie in", "run the stage from the root of the checkout"
     ),

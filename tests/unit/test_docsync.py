@@ -256,6 +256,23 @@ def test_docs_sync_writes_nothing_where_it_cannot_know(tree, monkeypatch, path, 
     assert small_tree.digests(tree / "docs") == before
 
 
+def test_a_test_that_is_left_out_is_no_row_to_remove(tree, monkeypatch):
+    leaves_out = "def pytest_collection_modifyitems(items):\n    del items[2:]\n"
+    (tree / "tests/conftest.py").write_text(leaves_out)
+
+    made, found = collected(tree)
+
+    assert [item["rule"] for item in found] == ["collect.deselected", "collect.stale"]
+    assert found[0]["pointer"] == f"{MODULE}::test_another"
+    assert not (made / layout.DOCUMENTS_DIFF).exists()
+    assert findings(made) == ()
+    before = small_tree.digests(tree / "docs")
+    with pytest.raises(InputInvalid) as refused:
+        synchronise(tree, monkeypatch)
+    assert [item.rule for item in refused.value.findings] == ["collect.deselected"]
+    assert small_tree.digests(tree / "docs") == before
+
+
 @pytest.fixture
 def drifted_hub(tree):
     """A hub whose collect stage failed and left the change of a document."""
