@@ -26,6 +26,8 @@ _TARGET = re.compile(r"\w[\w-]*")
 _VARIABLES = re.compile(r"^override DATA := (?P<names>(?:.*\\\n)*.*)$", re.MULTILINE)
 _SETTING = re.compile(r"(?P<name>[A-Z_]+)=.*", re.DOTALL)
 SEPARATORS = ";&|"
+# What may stand before a command and runs it.
+BEFORE = ("env", "exec", "nice", "time")
 STAGE = "python -m harness stage"
 
 
@@ -183,8 +185,9 @@ def _simple(line: str) -> Iterator[list[str]]:
 
 
 def _check_simple(words: Sequence[str], surface: Surface) -> list[str]:
-    cut = next((at for at, word in enumerate(words) if not _SETTING.fullmatch(word)), len(words))
-    settings, called = words[:cut], words[cut:]
+    own = (at for at, w in enumerate(words) if not (w in BEFORE or _SETTING.fullmatch(w)))
+    cut = next(own, len(words))
+    settings, called = [word for word in words[:cut] if word not in BEFORE], words[cut:]
     program = PurePosixPath(called[0]).name if called else ""
     unknown = [*_CHECKS.get(program, _nothing)(called[1:], surface)]
     return [*unknown, *_variables(settings, surface)] if program in ("make", "nox") else unknown
@@ -239,7 +242,7 @@ def _options(words: Sequence[str], called: str, surface: Surface) -> Iterator[st
     return (f"{called} {flag}" for flag in flags if flag not in {*known, "--help"})
 
 
-_CHECKS = {"make": _make, "nox": _nox, "python": _python}
+_CHECKS = {"make": _make, "nox": _nox, "python": _python, "python3": _python}
 
 
 def _session(decorator: ast.expr, name: str) -> str:

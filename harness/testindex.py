@@ -24,9 +24,11 @@ from harness.rules import finding
 UNTOLD = "(say what it shows)"
 _SUBJECT = re.compile(r"`[^`]+`")
 _TEST_FILE = re.compile(r"tests/(?:\S+/)?(?:test_[^/\s]*|[^/\s]*_test)\.py")
-_SHELLS = ("bash", "sh", "shell", "zsh")
+# In a console what is typed stands behind the prompt, and what is said without.
+_CONSOLE, _PROMPT = "console", "$ "
+_SHELLS = ("", "bash", "sh", "shell", "zsh", _CONSOLE)
 _CELLS = 2
-_FENCE = re.compile(r"(?P<fence>```|~~~)(?P<language>\w*)\s*")
+_FENCE = re.compile(r"(?P<fence>`{3,}|~{3,})(?P<language>\w*)\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,17 +183,19 @@ def _block(text: str, name: str, where: str) -> tuple[tuple[Row, ...], tuple[Fin
 
 
 def _commands(text: str) -> tuple[tuple[str, ...], bool]:
-    """Return the commands of the bash blocks, and whether every block is closed."""
+    """Return the commands of the blocks for a shell, and whether every block is closed."""
     commands: list[str] = []
     fence, language, pending = "", "", ""
-    for line in text.split("\n"):
-        match = _FENCE.fullmatch(line.strip())
+    for line in map(str.strip, text.split("\n")):
+        match = _FENCE.fullmatch(line)
         if not fence and match:
             fence, language = match["fence"], match["language"]
-        elif fence and line.strip() == fence:
+        elif fence and line.startswith(fence) and set(line) == {fence[0]}:
             fence, pending = "", ""
         elif fence and language in _SHELLS:
-            pending += line.strip()
+            if language == _CONSOLE and not pending and not line.startswith(_PROMPT):
+                continue
+            pending += line.removeprefix(_PROMPT)
             if pending.endswith("\\"):
                 pending = pending[:-1].rstrip() + " "
                 continue

@@ -119,6 +119,22 @@ def test_a_line_among_the_rows_that_is_no_row_is_a_finding(line):
     assert (found.rule, found.pointer, found.found) == ("collect.row", "line 8", line)
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        "```\nmake test\n```",
+        "````bash\nmake test\n````",
+        "```sh\nmake test\n````",
+        "  ```zsh\n  make test\n  ```",
+        "```bash\n$ make test\n```",
+        "```console\n$ make test\nred: no such target\n```",
+        "````text\n```\nmake nothing\n```\n````\n```\nmake test\n```",
+    ],
+)
+def test_a_block_for_a_shell_holds_commands_however_it_is_marked(block):
+    assert testindex.parse_guide(block, where="x").commands == ("make test",)
+
+
 def test_a_guide_without_selectors_or_with_an_open_block_is_a_finding():
     findings = testindex.parse_guide("```bash\nmake test\n", where="x").findings
     assert rules_of(findings) == ["collect.markers", "collect.markers"]
