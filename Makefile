@@ -43,7 +43,8 @@ help: ## list the targets (the default)
 	@echo '  PRESET BASE                                which inputs: default or smoke; a base NPZ'
 	@echo '  BASE_REF                                   red: a commit to run the mapped tests against too'
 	@echo '  FILE OUT                                   what to import or reconstruct; where to write'
-	@echo '  TO JOB                                     export: cxi or ptychodus; which job'
+	@echo '  TO                                         export: cxi or ptychodus'
+	@echo '  JOB                                        export or reproduce: which, as dose_1000/dense/train'
 	@echo '  OPTIONS                                    more options of import or export, as words'
 	@echo '  HUB                                        add to this hub in place of a new one'
 	@echo '  PUBLIC_KEY                                 verify that its owner signed every stage'
@@ -119,7 +120,7 @@ anchor: $(LIGHT_FOR_HUB) ## record a hub's head in git: make anchor HUB=PATH
 	@$(HARNESS) anchor -- "$$HUB"
 reproduce: $(LIGHT_FOR_HUB) $(FULL_FOR_HUB) ## run a hub's jobs again and compare: make reproduce HUB=PATH
 	$(NEEDS_HUB)
-	@.venv/bin/python -m harness reproduce -- "$$HUB"
+	@.venv/bin/python -m harness reproduce $${JOB:+"--job=$$JOB"} -- "$$HUB"
 blocked: $(LIGHT_FOR_HUB) ## note a failed hub in docs/fix_plan.md: make blocked HUB=PATH
 	$(NEEDS_HUB)
 	@$(HARNESS) blocked -- "$$HUB"

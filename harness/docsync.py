@@ -11,7 +11,6 @@ from harness import (
     documented,
     documents,
     files,
-    greenproof,
     provenance,
     runner,
 )
@@ -37,7 +36,7 @@ def synchronise(
     texts = documents.texts(repository)
     _all_text(repository, texts)
     known = documents.facts(repository, design.tests, command_lines)
-    found = greenproof.judge_collection(collected, where=design.tests.module)
+    found = documented.judge_collection(collected, where=design.tests.module)
     found += documented.obstacles(texts, known, collected)
     if found:
         raise InputInvalid("nothing is written; mend this first", found)

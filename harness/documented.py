@@ -31,7 +31,7 @@ DOCUMENTS = (INDEX, GUIDE, HUB_FORMAT, DECISIONS)
 # The rules that the hub format tells word by word.
 RULES_OF_HUBS = ("hub", "recompute", "seal", "stage")
 
-_SPAN = re.compile(r"`((?:make|nox|python) [^`\n]+)`")
+_SPAN = re.compile(r"`((?:[^`\s]*/)?(?:make|nox|python|pytest) [^`\n]+)`")
 _FENCED = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 # Rows that are compared as they stand need no second finding.
 _OWNED = re.compile(r"<!-- (targets|sessions|commands|options):begin -->.*?<!-- \1:end -->", re.S)
@@ -129,9 +129,10 @@ def differences(documents: Texts, known: Facts, collected: Collection) -> tuple[
             for item in tables.compare(table, documents[table.where])
         ),
         *testindex.untold((*index.tests, *index.files), where=INDEX),
+        *_unexplained(_offered(known)),
         *testindex.check_selectors(collected.collected, listed.selectors, where=GUIDE),
         *testindex.missing_commands(commands, listed.commands, where=GUIDE),
-        *_unknown_commands(documents[GUIDE], listed.commands, known),
+        *_unknown_commands(documents[GUIDE], listed.commands, known, collected),
     )
     return tuple(dict.fromkeys(found))
 
@@ -167,10 +168,28 @@ def unified(documents: Texts, texts: Texts) -> str:
     )
 
 
+def judge_collection(collected: Collection, *, where: str) -> tuple[Finding, ...]:
+    """Return why a collection of the mapped module does not tell which tests it has.
+
+    Nobody asked it to select: a test that was left out is there, and its row no row to remove.
+    """
+    left_out = tuple(
+        finding(
+            "collect.deselected",
+            where=where,
+            pointer=node_id,
+            expected="every test of the module",
+            found="left out",
+        )
+        for node_id in collected.deselected
+    )
+    return greenproof.judge_collection(collected, where=where) + left_out
+
+
 def judge(stage: Mapping[str, Any], read: Read) -> Iterator[Finding]:
     """Yield why a collect stage does not pass.  stage: its record."""
     collected, where = _collected(stage, read)
-    yield from greenproof.judge_collection(collected, where=where)
+    yield from judge_collection(collected, where=where)
     known = records.document(read, PATH)
     if known is None:
         yield finding(
@@ -190,7 +209,7 @@ def diff(read: Read) -> bytes | None:
     if stage is None or known is None:
         return None
     collected, where = _collected(stage, read)
-    if greenproof.judge_collection(collected, where=where):
+    if judge_collection(collected, where=where):
         return None
     documents = _documents(known, read)
     if obstacles(documents, known["facts"], collected):
@@ -210,20 +229,37 @@ def _documents(known: Mapping[str, Any], read: Read) -> dict[str, str]:
     return {path: texts.get(path, "") for path in DOCUMENTS}
 
 
-def _unknown_commands(text: str, commands: Iterable[str], known: Facts) -> Iterator[Finding]:
+def _unexplained(offered: Surface) -> Iterator[Finding]:
+    """Yield the targets, sessions and commands of which the tree does not say what they do."""
+    commands = surface.command_rows(offered.command_lines)
+    for row in (*offered.targets, *offered.sessions, *commands):
+        if not row.purpose:
+            yield finding(
+                "collect.purpose",
+                where=GUIDE,
+                pointer=row.subject,
+                expected=f"what {row.subject} does, in a few words",
+                found="none where it is declared",
+            )
+
+
+def _unknown_commands(
+    text: str, commands: Iterable[str], known: Facts, collected: Collection
+) -> Iterator[Finding]:
     """Yield the commands of bash blocks and of the text that the tree does not take."""
     offered = _offered(known)
     own = {row.subject for row in surface.command_rows(offered.command_lines)}
     text = _OWNED.sub("", _FENCED.sub("", text))
     for command in dict.fromkeys([*commands, *_SPAN.findall(text)]):
+        gone = testindex.gone(command, collected.collected, known["test_files"])
         unknown = "" if command in own else surface.check(command, offered)
-        if unknown:
+        if unknown or gone:
             yield finding(
                 "collect.unknown",
                 where=GUIDE,
                 pointer=command,
-                expected="targets, sessions, commands and options that exist",
-                found=unknown,
+                expected="targets, sessions, commands, options and tests that exist",
+                found=", ".join(filter(None, (unknown, *gone))),
             )
 
 

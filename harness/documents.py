@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ def facts(
         module=tests.module,
         test_files={
             path.relative_to(repository).as_posix(): _text(path)
-            for path in (repository / "tests").rglob("test_*.py")
+            for path in (repository / "tests").rglob("*.py")
+            if fnmatch(path.name, "test_*.py") or fnmatch(path.name, "*_test.py")
         },
         decisions={path.name: _text(path) for path in decisions},
         required_commands=[

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness import canonical, layout
+from harness import canonical, layout, manifest
 
 Read = Callable[[str], bytes | None]
 MARKER = "hub.json"
@@ -82,7 +82,11 @@ def _of_reproduction(record: Mapping[str, Any], read: Read) -> dict[str, Any]:
             "filters": record["settings"]["filters"],
             "tolerance": record["tolerance"],
         },
-        "commands": [{"name": job["output_dir"], "argv": job["argv"]} for job in jobs],
+        "commands": [
+            {"name": job["output_dir"], "argv": job["argv"]}
+            for job in jobs
+            if job["status"] not in (manifest.PLANNED, manifest.NOT_LAUNCHED)
+        ],
     }
 
 
@@ -100,6 +104,6 @@ def run_of(read: Read, stage: str) -> Run | None:
 
 def run_in(read: Read, folder: str) -> Run | None:
     """Return the two documents of a run that lie in a folder; None where either is absent."""
-    manifest = document(read, f"{folder}/{layout.MANIFEST}")
+    ran = document(read, f"{folder}/{layout.MANIFEST}")
     skips = document(read, f"{folder}/{layout.SKIP_SUMMARY}")
-    return None if manifest is None or skips is None else Run(manifest, skips)
+    return None if ran is None or skips is None else Run(ran, skips)

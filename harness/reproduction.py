@@ -196,6 +196,22 @@ def verdict_of(job: Record, tolerance: float) -> str:
     return WITHIN if near else DIFFERENT
 
 
+def not_the_same(job: Record) -> tuple[str, ...]:
+    """Return the arrays of a job that are not as they were, by name."""
+    return tuple(
+        entry["name"] for entry in job["arrays"] if entry["original_sha256"] != entry["sha256"]
+    )
+
+
+def as_text(job: Record) -> str:
+    """Return what came of one job, from what its record says: the distance is of objects alone."""
+    if job["verdict"] == FAILED:
+        return FAILED if job["status"] == FAILED else f"{FAILED} ({job['status']})"
+    far, others = job["object_nrmse"], ", ".join(not_the_same(job))
+    shown = "" if far is None else f", aligned objects differ by {far:.3g}"
+    return f"{job['verdict']}{shown}" + (f"; not the same: {others}" if others else "")
+
+
 def _pairs(job: Record) -> list[tuple[str | None, str | None]]:
     return [(entry["original_sha256"], entry["sha256"]) for entry in job["arrays"]]
 

@@ -45,6 +45,10 @@ from harness.watch import Watch
 
 ORIGINAL_RUN = "real-run"
 SLUG = "reproduction"
+AS_IT_WAS = (
+    "code, versions and processor are those of the original run: "
+    "on one thread, arrays that differ are not of that run"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,9 +319,10 @@ def _judged(
 
 def _tell(record: Mapping[str, Any], made: Path, head: str, say: Say) -> None:
     for job in record["jobs"]:
-        far = job["object_nrmse"]
-        shown = "" if far is None else f", aligned objects differ by {far:.3g}"
-        say(f"{key_of(job)}: {job['verdict']}{shown}")
+        say(f"{key_of(job)}: {reproduction.as_text(job)}")
+    differ = any(reproduction.not_the_same(job) for job in record["jobs"])
+    if differ and not any(i["rule"] == reproduction.SURROUNDINGS for i in record["findings"]):
+        say(AS_IT_WAS)
     for item in (*record["findings"], *(i for job in record["jobs"] for i in job["findings"])):
         say(rules.as_text(rules.from_record(item)))
     say(f"reproduction: {record['verdict'].upper()}")

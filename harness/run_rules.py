@@ -108,6 +108,9 @@ RULES: dict[str, Rule] = {
     "collect.report": Rule("a collection report is whole", "run the stage again"),
     "collect.errors": Rule("every test module can be collected", "mend the module"),
     "collect.skipped": Rule("no test module skips itself", "remove the module-level skip"),
+    "collect.deselected": Rule(
+        "no test of the mapped module is left out", "remove what leaves it out"
+    ),
     "collect.local": Rule(
         "the tests import the tree they lie in", "run the stage from the root of the checkout"
     ),
@@ -122,7 +125,10 @@ RULES: dict[str, Rule] = {
     ),
     "collect.changed": Rule("a row says what is so", "change the line (make docs-sync)"),
     "collect.order": Rule("rows stand in the order of the tree", "run make docs-sync"),
-    "collect.purpose": Rule("each test and test file has its purpose", "write it into the row"),
+    "collect.purpose": Rule(
+        "each test, test file, target, session and command has its purpose",
+        "write it into the row of a test, else where the thing is declared",
+    ),
     "collect.unknown": Rule(
         "the guide's commands are those that the tree takes", "mend the command in the guide"
     ),

@@ -44,6 +44,14 @@ class Completed:
     timed_out: bool = False
 
 
+class Interrupted(KeyboardInterrupt):
+    """This process was interrupted while a child ran; how that child was ended stands in it."""
+
+    def __init__(self, completed: Completed) -> None:
+        super().__init__()
+        self.completed = completed
+
+
 class Stop:
     """Ends every child that runs under it, now and later; safe to use from several threads."""
 
@@ -128,7 +136,7 @@ def stream(
     The child, with all that it started in its process group, is ended and waited for when this
     process is interrupted, time runs out or `stop` says so: SIGTERM, and SIGKILL after grace_s
     seconds.
-    Raises UsageError where the program cannot be started.
+    Raises UsageError where the program cannot be started, Interrupted where this process was.
     """
     started, clock = provenance.now(), time.monotonic()
     last: deque[str] = deque(maxlen=LAST_LINES)
@@ -146,22 +154,29 @@ def stream(
                 for sink in sinks:
                     sink(line)
                 last.append(line.decode(errors="replace").rstrip())
-            returncode = child.wait()
+            child.wait()
+            interrupted = False
+        except KeyboardInterrupt:
+            _end(child, grace_s)
+            interrupted = True
         except BaseException:
             _end(child, grace_s)
             raise
         finally:
             alarm.cancel()
             stop.detach(child)
-    return Completed(
+    done = Completed(
         argv=tuple(argv),
-        returncode=returncode,
+        returncode=child.returncode,
         started_at=provenance.iso(started),
         finished_at=provenance.iso_now(),
         elapsed_s=round(time.monotonic() - clock, 3),
         last_lines=tuple(line for line in last if line),
         timed_out=expired.is_set(),
     )
+    if interrupted:
+        raise Interrupted(done)
+    return done
 
 
 def _start(
@@ -201,7 +216,9 @@ def run_job(
         try:
             done = stream(argv, (sink, log.write), stop=stop)
         except BaseException as error:
-            log.write(footer(f"interrupted ({type(error).__name__})", provenance.iso_now()))
+            by_hand = isinstance(error, KeyboardInterrupt)
+            why = (KeyboardInterrupt if by_hand else type(error)).__name__
+            log.write(footer(f"interrupted ({why})", provenance.iso_now()))
             raise
         log.write(footer(describe_returncode(done.returncode), done.finished_at))
     if done.returncode != 0:

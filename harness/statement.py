@@ -118,6 +118,7 @@ def materials(record: Record, read: Read, *, code: bool = True) -> Iterator[Desc
     settings, commit = record["settings"], record["git"]["commit"]
     if settings.get("base") and settings["base_sha256"]:
         yield _described(settings["base"], settings["base_sha256"])
+    yield from _recipe(record, read)
     if commit:
         yield {"name": "git commit", "digest": {"gitCommit": commit}}
     yield _described(records.MARKER, canonical.sha256(read(records.MARKER) or b""))
@@ -162,6 +163,21 @@ def _of_record(path: str, record: Record, read: Read) -> Descriptor:
 
 def _described(name: str, sha256: str) -> Descriptor:
     return {"name": name, "digest": {"sha256": sha256}}
+
+
+def _recipe(record: Record, read: Read) -> Iterator[Descriptor]:
+    """Yield the recipe's file of a run where it is no part of the code, which is there already."""
+    run = records.run_of(read, record["stage"]) if record["stage"] in layout.RUN_STAGES else None
+    if run is None:
+        return
+    stated = run.manifest["settings"]["recipe"]
+    if stated["source_sha256"] not in _digests(record, read)["code"].values():
+        options = record["settings"]["options"]
+        pairs = (word.split("=", 1) if word.startswith("--") else [word] for word in options)
+        words = [part for pair in pairs for part in pair]
+        at = words.index("--recipe") + 1 if "--recipe" in words[:-1] else None
+        name = f"recipe {stated['name']}" if at is None else words[at]
+        yield _described(name, stated["source_sha256"])
 
 
 def _all_described(digests: Mapping[str, str | None]) -> list[Descriptor]:

@@ -17,9 +17,17 @@ from pathlib import PurePosixPath
 from harness import layout
 from harness.testindex import Row
 
-_TARGET = re.compile(r"^(?P<name>[a-z][a-z-]*):[^#\n]*## (?P<purpose>.+)$", re.MULTILINE)
+# A rule's first line; `name: COLOUR := 1` is a variable of a target, no rule.
+_RULE = re.compile(
+    r"^(?P<names>[^\s#:=][^#:=\n]*):(?!:?=)(?![ \t]*\w+[ \t]*[:+?]*=)(?P<rest>.*)$", re.MULTILINE
+)
+# Files, patterns and what make itself gives a meaning are nothing that people call.
+_TARGET = re.compile(r"\w[\w-]*")
 _VARIABLES = re.compile(r"^override DATA := (?P<names>(?:.*\\\n)*.*)$", re.MULTILINE)
 _SETTING = re.compile(r"(?P<name>[A-Z_]+)=.*", re.DOTALL)
+SEPARATORS = ";&|"
+# What may stand before a command and runs it.
+BEFORE = ("env", "exec", "nice", "time")
 STAGE = "python -m harness stage"
 
 
@@ -53,8 +61,16 @@ class Surface:
 
 
 def make_targets(makefile: str) -> tuple[Row, ...]:
-    """Return the targets that a Makefile explains (`name: needs ## purpose`), in its order."""
-    return tuple(Row(f"make {m['name']}", m["purpose"].strip()) for m in _TARGET.finditer(makefile))
+    """Return the targets of a Makefile (`name: needs ## purpose`), in its order.
+
+    One that it does not explain has no purpose.
+    """
+    purposes: dict[str, str] = {}
+    for rule in _RULE.finditer(makefile):
+        purpose = rule["rest"].partition("## ")[2].strip()
+        for name in filter(_TARGET.fullmatch, rule["names"].split()):
+            purposes[name] = purposes.get(name) or purpose
+    return tuple(Row(f"make {name}", purpose) for name, purpose in purposes.items())
 
 
 def make_variables(makefile: str) -> tuple[str, ...]:
@@ -100,31 +116,28 @@ def first_line(node: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) -> str
 
 
 def describe(words: str, parser: argparse.ArgumentParser, purpose: str = "") -> list[CommandLine]:
-    """Return the commands of a parser, its sub-commands where it has some.
+    """Return the commands of a parser: its sub-commands first, where it has some.
 
-    words: how it is called.
+    words: how it is called.  One with sub-commands is a command itself where it has options.
     """
     actions = [action for action in parser._actions if action.dest != "help"]
     nested = [each for each in actions if isinstance(each, argparse._SubParsersAction)]
-    if nested:
-        helps = {each.dest: each.help or "" for each in nested[0]._choices_actions}
-        return [
-            line
-            for name, child in nested[0].choices.items()
-            for line in describe(f"{words} {name}", child, helps.get(name, ""))
-        ]
-    return [
-        CommandLine(
-            words,
-            " ".join(_value(action) for action in actions if not action.option_strings),
-            purpose or (parser.description or "").removesuffix("."),
-            tuple(
-                Option(action.option_strings[-1], _value(action), action.help or "")
-                for action in actions
-                if action.option_strings
-            ),
-        )
-    ]
+    own = CommandLine(
+        words,
+        " ".join(_value(action) for action in actions if not action.option_strings),
+        purpose or (parser.description or "").removesuffix("."),
+        tuple(
+            Option(action.option_strings[-1], _value(action), action.help or "")
+            for action in actions
+            if action.option_strings
+        ),
+    )
+    lines: list[CommandLine] = []
+    for each in nested:
+        helps = {choice.dest: choice.help or "" for choice in each._choices_actions}
+        for name, child in each.choices.items():
+            lines += describe(f"{words} {name}", child, helps.get(name, ""))
+    return [*lines, own] if own.options or not nested else lines
 
 
 def command_rows(lines: Iterable[CommandLine]) -> tuple[Row, ...]:
@@ -151,17 +164,33 @@ def check(command: str, surface: Surface) -> str:
     Names are looked up, of commands, options, targets, variables and sessions; values are not.
     """
     try:
-        words = shlex.split(command, comments=True)
+        simple = [*_simple(command)]
     except ValueError as error:
         return f"no command: {error}"
-    settings = []
-    while words and _SETTING.fullmatch(words[0]):
-        settings.append(words.pop(0))
-    program = PurePosixPath(words[0]).name if words else ""
-    unknown = [*_CHECKS.get(program, _nothing)(words[1:], surface)]
-    if program in ("make", "nox"):
-        unknown += _variables(settings, surface)
-    return ", ".join(unknown)
+    return ", ".join(each for words in simple for each in _check_simple(words, surface))
+
+
+def _simple(line: str) -> Iterator[list[str]]:
+    """Yield the words of each simple command of a line: between pipes, `&&`, `||`, `;` and `&`."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=SEPARATORS)
+    lexer.whitespace_split = True
+    words: list[str] = []
+    for word in lexer:
+        if word and not word.strip(SEPARATORS):
+            yield words
+            words = []
+        else:
+            words.append(word)
+    yield words
+
+
+def _check_simple(words: Sequence[str], surface: Surface) -> list[str]:
+    own = (at for at, w in enumerate(words) if not (w in BEFORE or _SETTING.fullmatch(w)))
+    cut = next(own, len(words))
+    settings, called = [word for word in words[:cut] if word not in BEFORE], words[cut:]
+    program = PurePosixPath(called[0]).name if called else ""
+    unknown = [*_CHECKS.get(program, _nothing)(called[1:], surface)]
+    return [*unknown, *_variables(settings, surface)] if program in ("make", "nox") else unknown
 
 
 def _nothing(_words: Sequence[str], _surface: Surface) -> Iterator[str]:
@@ -197,10 +226,13 @@ def _python(words: Sequence[str], surface: Surface) -> Iterator[str]:
             yield family
         return
     named = [each for each in known if called == each or called.startswith(f"{each} ")]
-    if named:
-        yield from _options(words, named[0], surface)
-    elif len(words) > 2 and not words[2].startswith("-"):
-        yield " ".join([family, words[2]])
+    longest = max(named, key=len, default=family)
+    has_more = any(each.startswith(f"{longest} ") for each in known)
+    further = words[len(longest.split(" ")) - 1 :]
+    if has_more and further and not further[0].startswith("-"):
+        yield " ".join([longest, further[0]])
+    elif named:
+        yield from _options(words, longest, surface)
 
 
 def _options(words: Sequence[str], called: str, surface: Surface) -> Iterator[str]:
@@ -210,7 +242,7 @@ def _options(words: Sequence[str], called: str, surface: Surface) -> Iterator[st
     return (f"{called} {flag}" for flag in flags if flag not in {*known, "--help"})
 
 
-_CHECKS = {"make": _make, "nox": _nox, "python": _python}
+_CHECKS = {"make": _make, "nox": _nox, "python": _python, "python3": _python}
 
 
 def _session(decorator: ast.expr, name: str) -> str:

@@ -5,7 +5,7 @@ people.  The first cell is code in backticks, the second a purpose in plain word
 
 `docs/development/TEST_SUITE_INDEX.md` has the blocks `tests` (node ids of the mapped module,
 without parameters) and `files` (test files, relative to the repository); `docs/TESTING_GUIDE.md`
-has the block `selectors` (pytest commands), and its ```bash blocks hold commands, one a line;
+has the block `selectors` (pytest commands), and its blocks for a shell hold commands, one a line;
 a comment stands on a line of its own or after a command, and a backslash continues a line.
 """
 
@@ -23,8 +23,12 @@ from harness.rules import finding
 # Stands for the purpose of a new row whose test says nothing of itself; collection refuses it.
 UNTOLD = "(say what it shows)"
 _SUBJECT = re.compile(r"`[^`]+`")
+_TEST_FILE = re.compile(r"tests/(?:\S+/)?(?:test_[^/\s]*|[^/\s]*_test)\.py")
+# In a console what is typed stands behind the prompt, and what is said without.
+_CONSOLE, _PROMPT = "console", "$ "
+_SHELLS = ("", "bash", "sh", "shell", "zsh", _CONSOLE)
 _CELLS = 2
-_FENCE = re.compile(r"(?P<fence>```|~~~)(?P<language>\w*)\s*")
+_FENCE = re.compile(r"(?P<fence>`{3,}|~{3,})(?P<language>\w*)\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,26 @@ def missing_commands(
     )
 
 
+def gone(command: str, collected: Sequence[str], test_files: Sequence[str]) -> tuple[str, ...]:
+    """Return the test files that a command names and that there are not, and the mapped tests.
+
+    Tests of other files than the mapped ones are not looked up.
+    """
+    return tuple(
+        word
+        for word in _words(command)
+        if _TEST_FILE.fullmatch(word.partition("::")[0])
+        and not _is_there(word, collected, test_files)
+    )
+
+
+def _is_there(named: str, collected: Sequence[str], test_files: Sequence[str]) -> bool:
+    file, _, test = named.partition("::")
+    if test and any(each.startswith(f"{file}::") for each in collected):
+        return any(_lies_in(each, named) for each in collected)
+    return file in test_files
+
+
 def required_rows(
     collected: Iterable[str], known: Iterable[Row], told: Mapping[str, str]
 ) -> tuple[Row, ...]:
@@ -159,17 +183,19 @@ def _block(text: str, name: str, where: str) -> tuple[tuple[Row, ...], tuple[Fin
 
 
 def _commands(text: str) -> tuple[tuple[str, ...], bool]:
-    """Return the commands of the bash blocks, and whether every block is closed."""
+    """Return the commands of the blocks for a shell, and whether every block is closed."""
     commands: list[str] = []
     fence, language, pending = "", "", ""
-    for line in text.split("\n"):
-        match = _FENCE.fullmatch(line.strip())
+    for line in map(str.strip, text.split("\n")):
+        match = _FENCE.fullmatch(line)
         if not fence and match:
             fence, language = match["fence"], match["language"]
-        elif fence and line.strip() == fence:
+        elif fence and line.startswith(fence) and set(line) == {fence[0]}:
             fence, pending = "", ""
-        elif fence and language == "bash":
-            pending += line.strip()
+        elif fence and language in _SHELLS:
+            if language == _CONSOLE and not pending and not line.startswith(_PROMPT):
+                continue
+            pending += line.removeprefix(_PROMPT)
             if pending.endswith("\\"):
                 pending = pending[:-1].rstrip() + " "
                 continue

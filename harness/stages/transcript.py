@@ -65,15 +65,20 @@ class Transcript:
         kept: list[bytes] = []
         sink = self._write if stop is None else kept.append
         sink(f"# command: {' '.join(provenance.portable_argv(argv))}\n".encode())
-        done = runner.stream(
-            argv,
-            (sink,),
-            cwd=cwd,
-            environment=provenance.child_environment(environment),
-            timeout_s=timeout_s,
-            grace_s=GRACE_S,
-            stop=stop,
-        )
+        interrupted: runner.Interrupted | None = None
+        try:
+            done = runner.stream(
+                argv,
+                (sink,),
+                cwd=cwd,
+                environment=provenance.child_environment(environment),
+                timeout_s=timeout_s,
+                grace_s=GRACE_S,
+                stop=stop,
+            )
+        except runner.Interrupted as error:
+            # It ran, and what it left lies in the hub.
+            done, interrupted = error.completed, error
         ended = runner.describe_returncode(done.returncode)
         sink(f"# ended: {ended} at {done.finished_at}\n".encode())
         self._write(b"".join(kept))
@@ -91,6 +96,8 @@ class Transcript:
                 "reports": {kind: self._inside(path) for kind, path in find_reports().items()},
             }
         )
+        if interrupted is not None:
+            raise interrupted
         return done
 
     def records(self) -> list[dict[str, Any]]:

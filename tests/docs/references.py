@@ -118,7 +118,7 @@ def wrong_nox(words):
         stage = session.replace("_", "-")
         if stage in layout.STAGES and words[cut + 1 :]:
             wrong += parse_cli(cli.make_parser(), ["stage", stage, "--hub=HUB", *words[cut + 1 :]])
-    return wrong
+    return wrong + wrong_pytest(words[cut + 1 :])
 
 
 def wrong_pytest(words):

@@ -77,6 +77,7 @@ def test_every_file_test_rule_command_and_name_in_the_text_exists(name):
         "nox -s dryrun",
         "nox -s dry_run -- --colour",
         "nox -s dry_run -- --dose 7",
+        "nox -s tests -- tests/unit/test_nothing.py",
         "python -m harness verfy HUB",
         "python -m harness.reconstruction --dry-run",
         "python -m harnes verify HUB",
@@ -95,7 +96,13 @@ def test_what_does_not_exist_would_be_noticed(wrong, capsys):
 
 
 @pytest.mark.parametrize(
-    "wrong", ["rm -rf HUB", "export AUTHORITATIVE_CMDS_DOC=./README.md", "python -m harness verify"]
+    "wrong",
+    [
+        "rm -rf HUB",
+        "export AUTHORITATIVE_CMDS_DOC=./README.md",
+        "python -m harness verify",
+        "cd tests && make real-runs",
+    ],
 )
 def test_a_command_that_is_foreign_or_incomplete_would_be_noticed(wrong, capsys):
     assert wrong_command(wrong)

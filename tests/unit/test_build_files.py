@@ -197,6 +197,12 @@ def test_make_reproduce_runs_in_the_full_environment(tree):
     assert calls(tree) == [[".venv/bin/python", "-m", "harness", "reproduce", "--", "a b"]]
 
 
+def test_make_reproduce_runs_the_one_job_that_was_named(tree):
+    run(tree, "make", "reproduce", "HUB=a b", "JOB=dose_1000/dense/train")
+    words = ["--job=dose_1000/dense/train", "--", "a b"]
+    assert calls(tree) == [[".venv/bin/python", "-m", "harness", "reproduce", *words]]
+
+
 def test_reconstruct_takes_the_file_as_one_word_and_the_settings_as_they_are(tree):
     given = ("EPOCHS=3", "PROBE=given", "HALVES=none")
     run(tree, "make", "reconstruct", "FILE=a $(b).npz", *given)

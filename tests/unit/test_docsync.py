@@ -105,6 +105,48 @@ SMALLER = {
     "words of a target": ("Makefile", "show that", "see that", ["collect.changed"]),
     "words of a session": ("noxfile.py", "Show that", "See that", ["collect.changed"]),
     "a new target": ("Makefile", "red: ##", "zero: ## none\nred: ##", ["collect.listed"]),
+    "a target that nobody explains": (
+        "Makefile",
+        "red: ##",
+        "zero: red\nred: ##",
+        ["collect.listed", "collect.purpose"],
+    ),
+    "a session that nobody explains": (
+        "noxfile.py",
+        '    """Show that tests fail."""\n',
+        "    pass\n",
+        ["collect.changed", "collect.purpose"],
+    ),
+    "a command behind another": (
+        GUIDE,
+        "HUB --git\n",
+        "HUB --git && make rad\n",
+        ["collect.unknown"],
+    ),
+    "a command of another shell": (
+        GUIDE,
+        "# Guide\n",
+        "# Guide\n\n```sh\nmake rad\n```\n",
+        ["collect.unknown"],
+    ),
+    "an environment's command in the text": (
+        GUIDE,
+        "# Guide",
+        "# Guide `.venv-light/bin/python -m harness stag`",
+        ["collect.unknown"],
+    ),
+    "a test file that is gone": (
+        GUIDE,
+        "HUB --git\n",
+        "HUB --git\nnox -s red -- tests/study/test_gone.py\n",
+        ["collect.unknown"],
+    ),
+    "a mapped test that is gone": (
+        GUIDE,
+        "# Guide",
+        f"# Guide `pytest {MODULE}::test_gone -vv`",
+        ["collect.unknown"],
+    ),
     "a variable gone": ("Makefile", ":= DOSE HUB", ":= HUB", ["collect.unknown"]),
     "a decision retitled": ("docs/adr/0001-small.md", "small", "big", ["collect.changed"]),
     "a rule's words": ("docs/hub-format.md", "a hub is sealed", "hubs", ["collect.changed"]),
@@ -128,6 +170,15 @@ def test_a_difference_is_named_and_what_the_tables_can_mend_is_mended(tree, diff
     assert sorted(item.rule for item in found) == rules
     by_hand = ("collect.unknown", "collect.purpose", "collect.selector", "collect.command")
     assert [item.rule for item in left] == [rule for rule in rules if rule in by_hand]
+
+
+def test_a_test_file_of_either_name_that_pytest_takes_is_listed(tree):
+    (tree / "tests/study/small_test.py").write_text('"""Small, too."""\n')
+    found, left = differences(tree)
+    assert [item.expected for item in found] == [
+        "the line | `tests/study/small_test.py` | Small, too |"
+    ]
+    assert left == ()
 
 
 def test_rows_in_another_order_are_a_difference(tree):
@@ -202,6 +253,23 @@ def test_docs_sync_writes_nothing_where_it_cannot_know(tree, monkeypatch, path, 
     before = small_tree.digests(tree / "docs")
     with pytest.raises(error):
         synchronise(tree, monkeypatch)
+    assert small_tree.digests(tree / "docs") == before
+
+
+def test_a_test_that_is_left_out_is_no_row_to_remove(tree, monkeypatch):
+    leaves_out = "def pytest_collection_modifyitems(items):\n    del items[2:]\n"
+    (tree / "tests/conftest.py").write_text(leaves_out)
+
+    made, found = collected(tree)
+
+    assert [item["rule"] for item in found] == ["collect.deselected", "collect.stale"]
+    assert found[0]["pointer"] == f"{MODULE}::test_another"
+    assert not (made / layout.DOCUMENTS_DIFF).exists()
+    assert findings(made) == ()
+    before = small_tree.digests(tree / "docs")
+    with pytest.raises(InputInvalid) as refused:
+        synchronise(tree, monkeypatch)
+    assert [item.rule for item in refused.value.findings] == ["collect.deselected"]
     assert small_tree.digests(tree / "docs") == before
 
 

@@ -18,6 +18,7 @@ from harness import (
     manifest,
     model,
     publish,
+    records,
     reproduction,
     rerun,
     resources,
@@ -114,7 +115,8 @@ def test_all_jobs_that_succeeded_are_run_again_and_are_identical(
     assert findings(made) == ()
     assert cli.main(["verify", str(made)]) == 0
     assert small_tree.digests(complete_hub) == before, "the original is only read"
-    assert f"{JOB}: identical" in said
+    assert f"{JOB}: identical, aligned objects differ by 0" in said.splitlines()
+    assert rerun.AS_IT_WAS not in said
     assert f"head sha256 {hub.head(made)}" in said
     told_ci = (tmp_path / "summary.md").read_text()
     assert told_ci.endswith(f"after reproduce: head sha256 `{hub.head(made)}`\n")
@@ -169,6 +171,39 @@ def test_a_tampered_reconstruction_in_a_resealed_hub_is_different(reproduce, hub
 
     assert (code, verdicts(made)) == (1, {JOB: "different"}), said
     assert findings(made) == ()
+
+
+def test_arrays_that_differ_beside_the_same_object_are_named(reproduce, hub_to_attack):
+    path = hub_to_attack / "real_run" / JOB / layout.RECONSTRUCTION
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    arrays["loss_per_epoch"] *= 0.5
+    arrays["positions_x_px"] += 1
+    np.savez(path, **arrays)
+    hub.seal_hub(hub_to_attack)
+
+    code, made, said = reproduce(hub_to_attack, "--job", JOB)
+
+    assert (code, verdicts(made)) == (0, {JOB: "within"}), said
+    lines = said.splitlines()
+    assert (
+        f"{JOB}: within, aligned objects differ by 0; not the same: loss_per_epoch, positions_x_px"
+        in lines
+    )
+    assert rerun.AS_IT_WAS in lines
+
+
+def test_an_array_that_only_one_of_both_has_is_named(reproduce, hub_to_attack):
+    path = hub_to_attack / "real_run" / JOB / layout.RECONSTRUCTION
+    with np.load(path) as archive:
+        arrays = {name: archive[name] for name in archive.files if name != "positions_x_px"}
+    np.savez(path, **arrays)
+    hub.seal_hub(hub_to_attack)
+
+    _, _, said = reproduce(hub_to_attack, "--job", JOB)
+
+    words = "different, aligned objects differ by 0; not the same: positions_x_px"
+    assert f"{JOB}: {words}" in said.splitlines()
 
 
 def test_a_reconstruction_that_is_no_npz_is_different_and_the_record_says_why(
@@ -744,6 +779,22 @@ def test_the_provenance_of_a_reproduction_is_of_its_files_and_names_the_original
         assert rested_on[path] == {"sha256": digest}
 
 
+@pytest.mark.parametrize(
+    ("status", "ran"),
+    [("succeeded", True), ("interrupted", True), ("not_launched", False), ("planned", False)],
+)
+def test_a_job_that_was_never_launched_is_no_command_that_ran(reproduced, status, ran):
+    path = f"{layout.REPRODUCE}/{layout.MANIFEST}"
+    document = json.loads((reproduced / path).read_bytes())
+    document["jobs"][0]["status"] = status
+    read = {path: canonical.to_bytes(document)}.get
+    original = publish.reader(reproduced)
+
+    ((_, act),) = records.acts(lambda name: read(name) or original(name))
+
+    assert [each["name"] for each in act["commands"]] == [f"{layout.REPRODUCE}/{JOB}"] * ran
+
+
 def test_the_crate_of_a_reproduction_has_its_one_action_and_each_file(reproduced, complete_hub):
     graph = {
         each["@id"]: each for each in json.loads((reproduced / layout.CRATE).read_bytes())["@graph"]
@@ -891,6 +942,15 @@ def test_arrays_that_cannot_be_compared_are_different(arrays, change):
 
 def test_a_copy_of_a_reproduction_still_holds(reproduced, tmp_path):
     assert findings(Path(shutil.copytree(reproduced, tmp_path / "other"))) == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [("failed", "failed"), ("interrupted", "failed (interrupted)")],
+)
+def test_a_job_that_was_interrupted_is_not_called_failed_alone(status, words):
+    job = {"verdict": "failed", "status": status, "arrays": [], "object_nrmse": None}
+    assert reproduction.as_text(job) == words
 
 
 def test_what_counts_as_within_goes_with_the_noise_model():

@@ -292,6 +292,14 @@ def test_an_interrupted_stage_is_recorded_sealed_and_verifies(tree, new_hub):
     record = read(folder / "stage.json")
     assert (record["interrupted"], record["verdict"]) == (True, "fail")
     assert record["exit_code"] == 130
+    assert [each["name"] for each in record["commands"]] == ["plan", "reconstruction"]
+    last = record["commands"][-1]
+    assert last["returncode"] == 130
+    ended = f"# ended: return code 130 at {last['finished_at']}\n"
+    assert ended in (new_hub / last["log_path"]).read_text()
+    predicate = read(folder / layout.PROVENANCE)["predicate"]
+    ran = predicate["buildDefinition"]["internalParameters"]["commands"]
+    assert [each["argv"] for each in ran] == [each["argv"] for each in record["commands"]]
     assert read(folder / layout.MANIFEST)["jobs"][0]["status"] == "interrupted"
     assert "stage.interrupted" in (new_hub / "docs" / "blocker.md").read_text()
     assert findings(new_hub) == ()

@@ -110,6 +110,30 @@ def test_a_commit_and_a_base_are_materials_where_the_record_knows_them(small_hub
     assert materials["base.npz"] == {"sha256": "b" * 64}
 
 
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (["--seed", "1", "--recipe", "../mine.toml"], "../mine.toml"),
+        (["--recipe=../mine.toml"], "../mine.toml"),
+        ([], "recipe default"),
+    ],
+)
+def test_a_recipe_that_is_no_part_of_the_code_is_a_material(small_hub, options, name):
+    def ask(record):
+        record["settings"]["options"] = options
+
+    def give(document):
+        document["settings"]["recipe"].update(name="default", source_sha256="c" * 64)
+
+    edit(small_hub, "cli/stage.json", ask)
+    edit(small_hub, f"cli/{layout.MANIFEST}", give)
+    found = derived.documents(publish.reader(small_hub))
+    document = json.loads(found[f"cli/{layout.PROVENANCE}"])
+    materials = named(document["predicate"]["buildDefinition"]["resolvedDependencies"])
+    assert materials[name] == {"sha256": "c" * 64}
+    assert f'"sha256":"{"c" * 64}"' in found[layout.CRATE].decode()
+
+
 def test_materials_are_as_they_were_before_the_stage_and_what_was_not_there_is_none(small_hub):
     def drift(document):
         document["before"]["code"] = {"harness/a.py": "1" * 64, "harness/b.py": None}

@@ -21,6 +21,12 @@ red: $(LIGHT) ## show that tests fail
 clean: ## remove things
 hidden: red
 	@echo
+one two_2: ## do both
+verify: COLOUR := 1
+verify: red ## check
+ready := yes
+out/file.txt $(LIGHT): ## a file
+%.o: x ## any
 """
 NOXFILE = '''import nox
 
@@ -44,8 +50,9 @@ def helper(session):
 
 
 def parser():
-    made = argparse.ArgumentParser()
-    commands = made.add_subparsers()
+    made = argparse.ArgumentParser(description="All of it.")
+    made.add_argument("--version", action="version", version="1", help="which")
+    commands = made.add_subparsers(metavar="COMMAND")
     stage = commands.add_parser("stage", help="run a stage")
     stage.add_argument("stage", choices=("red", "green"))
     stage.add_argument("--dose", action="append", metavar="VALUE", help="only this dose")
@@ -65,10 +72,14 @@ OFFERED = Surface(
 )
 
 
-def test_targets_variables_and_sessions_are_those_that_are_explained():
+def test_targets_variables_and_sessions_are_those_that_people_can_call():
     assert OFFERED.targets == (
         Row("make red", "show that tests fail"),
         Row("make clean", "remove things"),
+        Row("make hidden", ""),
+        Row("make one", "do both"),
+        Row("make two_2", "do both"),
+        Row("make verify", "check"),
     )
     assert OFFERED.variables == ("DOSE", "HUB")
     assert OFFERED.sessions == (
@@ -83,10 +94,12 @@ def test_commands_and_options_become_rows():
     assert surface.command_rows(LINES) == (
         Row("python -m harness stage {red,green}", "run a stage"),
         Row("python -m harness check FILE...", ""),
+        Row("python -m harness COMMAND", "All of it"),
     )
     assert surface.option_rows(LINES) == (
         Row("--dose VALUE", "stage: only this dose"),
         Row("--fast", "stage; check: soon"),
+        Row("--version", "harness: which"),
     )
 
 
@@ -131,8 +144,22 @@ class TestC:
         ("python -m pytest tests", ""),
         ("pytest tests --x", ""),
         ("", ""),
+        ("python -m harness --version", ""),
+        ("python -m harness --versio", "python -m harness --versio"),
+        ("python -m harness check --version", "python -m harness check --version"),
         ("make rad", "make rad"),
-        ("make hidden", "make hidden"),
+        ("make hidden", ""),
+        ("cd HUB && make red", ""),
+        ("make red; nox -s red | sha256sum > sums.txt", ""),
+        ("make red 'a;b=1'", "a;b="),
+        ("cd HUB && make rad", "make rad"),
+        ("export A=1; make rad || true", "make rad"),
+        ("make red | python -m harness stag", "python -m harness stag"),
+        ("python -m harness check '' --dose 7", "python -m harness check --dose"),
+        ("python3 -m harness stag red", "python -m harness stag"),
+        ("env DOSE=1 make rad", "make rad"),
+        ("time nice make rad", "make rad"),
+        ("make red&& nox -s rad", "nox -s rad"),
         ("make red COLOUR=1", "COLOUR="),
         ("COLOUR=1 nox -s red", "COLOUR="),
         ("nox -s rad", "nox -s rad"),

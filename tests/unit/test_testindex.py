@@ -10,6 +10,7 @@ from harness import tables, testindex
 from harness.tables import Table
 from harness.testindex import Row
 
+MAPPED = "tests/study/test_x.py"
 INDEX = """# Test suite
 
 <!-- tests:begin -->
@@ -118,6 +119,22 @@ def test_a_line_among_the_rows_that_is_no_row_is_a_finding(line):
     assert (found.rule, found.pointer, found.found) == ("collect.row", "line 8", line)
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        "```\nmake test\n```",
+        "````bash\nmake test\n````",
+        "```sh\nmake test\n````",
+        "  ```zsh\n  make test\n  ```",
+        "```bash\n$ make test\n```",
+        "```console\n$ make test\nred: no such target\n```",
+        "````text\n```\nmake nothing\n```\n````\n```\nmake test\n```",
+    ],
+)
+def test_a_block_for_a_shell_holds_commands_however_it_is_marked(block):
+    assert testindex.parse_guide(block, where="x").commands == ("make test",)
+
+
 def test_a_guide_without_selectors_or_with_an_open_block_is_a_finding():
     findings = testindex.parse_guide("```bash\nmake test\n", where="x").findings
     assert rules_of(findings) == ["collect.markers", "collect.markers"]
@@ -205,3 +222,18 @@ def test_no_text_makes_it_raise(text):
     guide = testindex.parse_guide(text, where="x")
     testindex.check_selectors(COLLECTED, (Row(text, "", 1), *guide.selectors), where="x")
     testindex.missing_commands([text], guide.commands, where="x")
+
+
+@pytest.mark.parametrize(
+    ("command", "gone"),
+    [
+        (f"pytest {MAPPED} {MAPPED}::test_a {MAPPED}::test_b[2] tests/unit", ()),
+        (f"nox -s tests -- {MAPPED}::test_", (f"{MAPPED}::test_",)),
+        ("pytest tests/unit/test_other.py::test_z tests/data.py x/test_y.py", ()),
+        ("pytest tests/test_y.py y_test.py tests/y_test.py:1", ("tests/test_y.py",)),
+        ("pytest tests/y_test.py", ("tests/y_test.py",)),
+    ],
+)
+def test_tests_that_a_command_names_are_looked_up(command, gone):
+    collected = (f"{MAPPED}::test_a", f"{MAPPED}::test_b[1]", f"{MAPPED}::test_b[2]")
+    assert testindex.gone(command, collected, (MAPPED, "tests/unit/test_other.py")) == gone
