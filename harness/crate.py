@@ -31,6 +31,8 @@ MEDIA_TYPES = {
     ".md": "text/markdown",
     ".npz": "application/zip",
     ".png": "image/png",
+    ".toml": "application/toml",
+    ".txt": "text/plain",
     ".xml": "application/xml",
 }
 OTHER_MEDIA_TYPE = "application/octet-stream"

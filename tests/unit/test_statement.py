@@ -258,6 +258,14 @@ def test_the_crate_has_an_action_a_stage_and_each_file_with_its_digest(complete_
     assert [each["@id"] for each in graph["./"]["mentions"]] == [each["@id"] for each in actions]
 
 
+def test_the_crate_says_what_kind_each_file_is(complete_hub, failed_hub):
+    for root in (complete_hub, failed_hub):
+        graph = json.loads((root / layout.CRATE).read_text())["@graph"]
+        kinds = {item["@id"]: item["encodingFormat"] for item in graph if item["@type"] == "File"}
+        assert kinds[f"real_run/{layout.STUDY_COPY}"] == "application/toml"
+        assert "application/octet-stream" not in kinds.values()
+
+
 def test_every_reference_of_the_crate_is_an_entity_of_it(complete_hub, failed_hub):
     for root in (complete_hub, failed_hub):
         graph = load(root, layout.CRATE)["@graph"]
