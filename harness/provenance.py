@@ -138,7 +138,7 @@ def drop_bytecode(repository: Path) -> None:
     """
     paths = _code_paths(repository)
     for folder in {path.parent for path in paths}:
-        files.remove_from(folder / codefiles.CACHE, "*.pyc*")
+        files.remove_from(folder / codefiles.CACHE, f"*{codefiles.BYTECODE}*")
     for folder in {path.parent for path in paths if path.suffix == ".py"}:
         with suppress(OSError):
             (folder / codefiles.CACHE).mkdir(exist_ok=True)

@@ -193,6 +193,7 @@ def test_what_python_compiles_while_a_stage_runs_is_no_drift(tree, new_hub):
     import compileall
     for folder in ("harness", "tests", "requirements"):
         assert compileall.compile_dir(folder, quiet=1)
+    assert compileall.compile_file("noxfile.py", quiet=1)
     open("notes.txt", "w").close()
     open("docs/notes.txt", "w").close()
 """

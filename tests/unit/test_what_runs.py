@@ -59,6 +59,16 @@ def test_no_other_file_goes_with_bytecode(tree, tmp_path):
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["results.npz"]
 
 
+@pytest.mark.parametrize("name", ["helper.py", "more/helper.pyc", "numbers.json"])
+def test_what_lies_among_bytecode_and_is_none_is_hashed(tree, new_hub, name):
+    path = tree / "tests" / "__pycache__" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"")
+    assert small_tree.run_stage(tree, new_hub, "green") == 0
+    among = {path for path in digests(new_hub) if "__pycache__" in path}
+    assert among == {f"tests/__pycache__/{name}"}
+
+
 @pytest.mark.parametrize(
     "name", ["PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONOPTIMIZE", "PYTHONINSPECT"]
 )
