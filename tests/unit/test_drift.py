@@ -113,6 +113,14 @@ SWAPPED = """
     path.write_bytes(b"")
     kept.replace(path)
 """
+FOLDER_SWAPPED = """
+    import pathlib
+    path = pathlib.Path({path!r})
+    kept = path.rename("tmp/kept")
+    path.mkdir()
+    path.rmdir()
+    kept.rename(path)
+"""
 CAME = """
     import pathlib
     path = pathlib.Path({path!r})
@@ -148,15 +156,7 @@ def test_a_folder_swapped_and_put_back_while_a_stage_runs_fails_it(tree, new_hub
     linked.mkdir()
     (linked / "of_the_link.py").write_text("")
     (tree / "more").symlink_to(linked)
-    swapped = """
-    import pathlib
-    path = pathlib.Path({path!r})
-    kept = path.rename("tmp/kept")
-    path.mkdir()
-    path.rmdir()
-    kept.rename(path)
-"""
-    while_it_runs(tree, swapped.format(path=kept))
+    while_it_runs(tree, FOLDER_SWAPPED.format(path=kept))
 
     assert small_tree.run_stage(tree, new_hub, "green") == 1
 
@@ -183,6 +183,19 @@ def test_an_input_changed_and_put_back_while_a_stage_runs_fails_it(tree, new_hub
     assert small_tree.run_stage(tree, new_hub, "green") == 1
 
     assert found_in(new_hub, "green") == {("stage.drift", key)}
+    assert verified(new_hub) == ()
+
+
+@pytest.mark.parametrize("folder", ["phase_c/", "phase_d/dose_1000/dense/"])
+def test_a_folder_of_inputs_swapped_and_put_back_while_a_stage_runs_fails_it(tree, new_hub, folder):
+    path = tree / layout.scratch(small_tree.INITIATIVE, "smoke") / folder
+    while_it_runs(tree, FOLDER_SWAPPED.format(path=str(path)))
+
+    assert small_tree.run_stage(tree, new_hub, "green") == 1
+
+    assert found_in(new_hub, "green") >= {("stage.drift", folder)}
+    told = {item["found"] for item in record_of(new_hub, "green")["findings"]}
+    assert told == {drift.CAME_AND_WENT}
     assert verified(new_hub) == ()
 
 
