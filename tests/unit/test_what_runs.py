@@ -49,6 +49,15 @@ def test_bytecode_is_removed_beside_all_code_and_nowhere_else(tree, folder):
     assert left == ["env/lib", "tmp/other"]
 
 
+def test_the_place_for_bytecode_is_written_to_before_a_stage(tree):
+    # In a container a folder is changed where something in it is first written to.
+    place = tree / "tests" / "__pycache__"
+    place.mkdir(exist_ok=True)
+    os.utime(place, ns=(0, 0))
+    provenance.drop_bytecode(tree)
+    assert place.stat().st_mtime_ns > 0
+
+
 def test_no_other_file_goes_with_bytecode(tree, tmp_path):
     (tmp_path / "mine").mkdir()
     for name in ("conftest.cpython-311.pyc", "conftest.cpython-311.pyc.140", "results.npz"):
