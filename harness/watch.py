@@ -2,7 +2,7 @@
 
 A file that was changed and put back has the digest that it had, but not the time of its last
 change (ctime), which no program can set; nor has a folder that something came to and went from.
-Source: docs/adr/0010-drift-and-heads.md
+Source: docs/adr/0010-drift-and-heads.md, which says also what that time does not tell.
 """
 
 from __future__ import annotations

@@ -150,6 +150,18 @@ def test_a_file_changed_and_put_back_while_a_stage_runs_fails_it(tree, new_hub, 
     assert verified(new_hub) == ()
 
 
+def test_what_a_link_leads_to_is_watched(tree, new_hub):
+    path = tree / LAYOUT
+    target = tree.parent / "layout.py"
+    path.rename(target)
+    path.symlink_to(target)
+    while_it_runs(tree, REWRITTEN.format(path=str(target)))
+
+    assert small_tree.run_stage(tree, new_hub, "green") == 1
+
+    assert found_in(new_hub, "green") == {("stage.drift", LAYOUT)}
+
+
 @pytest.mark.parametrize("kept", ["more", "harness/jobs"])
 def test_a_folder_swapped_and_put_back_while_a_stage_runs_fails_it(tree, new_hub, kept):
     linked = tree.parent / "linked"
