@@ -221,8 +221,10 @@ def test_what_python_compiles_while_a_stage_runs_is_no_drift(tree, new_hub):
     assert compileall.compile_file("noxfile.py", quiet=1)
     open("notes.txt", "w").close()
     open("docs/notes.txt", "w").close()
+    open({beside!r}, "w").close()
 """
-    while_it_runs(tree, compile_all)
+    beside = tree / layout.scratch(small_tree.INITIATIVE, "smoke") / "notes.txt"
+    while_it_runs(tree, compile_all.format(beside=str(beside)))
     for cache in [*(tree / "harness").rglob("__pycache__"), *(tree / "tests").rglob("__pycache__")]:
         shutil.rmtree(cache)
 
