@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from harness import canonical, drift, hub, layout, publish, resources, verify, worktree
+from harness import canonical, drift, execution, hub, layout, publish, resources, verify, worktree
 from tests import small_tree
 from tests.unit.test_verify import edit, mend
 
@@ -219,6 +219,7 @@ def test_what_python_compiles_while_a_stage_runs_is_no_drift(tree, new_hub):
     for folder in ("harness", "tests", "requirements"):
         assert compileall.compile_dir(folder, quiet=1)
     assert compileall.compile_file("noxfile.py", quiet=1)
+    open("tests/__pycache__/being_written.cpython-311.pyc.140", "w").close()
     open("notes.txt", "w").close()
     open("docs/notes.txt", "w").close()
     open({beside!r}, "w").close()
@@ -229,6 +230,45 @@ def test_what_python_compiles_while_a_stage_runs_is_no_drift(tree, new_hub):
         shutil.rmtree(cache)
 
     assert small_tree.run_stage(tree, new_hub, "green") == 0
+
+
+def test_a_tree_that_takes_no_bytecode_is_no_drift(tree, new_hub):
+    shutil.rmtree(tree / "tests" / "__pycache__", ignore_errors=True)
+    (tree / "tests" / "__pycache__").write_text("")
+
+    assert small_tree.run_stage(tree, new_hub, "green") == 0
+
+
+def test_a_file_in_place_of_a_folder_of_code_fails_a_stage(tree, new_hub):
+    turned = """
+    import pathlib, shutil
+    shutil.rmtree("recipes")
+    pathlib.Path("recipes").write_text("")
+"""
+    while_it_runs(tree, turned)
+
+    assert small_tree.run_stage(tree, new_hub, "green") == 1
+
+    assert ("stage.drift", "recipes/default.toml") in found_in(new_hub, "green")
+    assert verified(new_hub) == ()
+
+
+def test_an_input_changed_once_the_gate_has_read_it_fails_a_stage(tree, new_hub, monkeypatch):
+    key = "phase_c/dose_1000/patched_train.npz"
+    path = tree / layout.scratch(small_tree.INITIATIVE, "smoke") / key
+    check_plan = execution.check_plan
+
+    def check_and_change(request, plan):
+        checked = check_plan(request, plan)
+        path.unlink()
+        path.write_bytes(b"")
+        return checked
+
+    monkeypatch.setattr(execution, "check_plan", check_and_change)
+
+    assert small_tree.run_stage(tree, new_hub, "green") == 1
+
+    assert found_in(new_hub, "green") == {("stage.drift", key)}
 
 
 def test_a_stage_that_begins_beside_another_does_not_void_it(tree, new_hub):

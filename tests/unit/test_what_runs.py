@@ -64,8 +64,9 @@ def test_no_other_file_goes_with_bytecode(tree, tmp_path):
         (tmp_path / "mine" / name).write_bytes(b"")
     shutil.rmtree(tree / "tests" / "__pycache__", ignore_errors=True)
     (tree / "tests" / "__pycache__").symlink_to(tmp_path / "mine")
+    (tmp_path / "mine" / "a_folder.pyc").mkdir()
     provenance.drop_bytecode(tree)
-    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["results.npz"]
+    assert {path.name for path in (tmp_path / "mine").iterdir()} == {"a_folder.pyc", "results.npz"}
 
 
 @pytest.mark.parametrize("name", ["helper.py", "more/helper.pyc", "numbers.json"])
