@@ -19,6 +19,7 @@ CONFIGURES = ("conftest.py", ".ini", ".cfg", ".toml")
 READ_AT_THE_ROOT = (*IMPORTED, *CONFIGURES, ".pth")
 NO_CODE = ("build", "dist", "docs", "plans", "tmp")
 CACHE = "__pycache__"
+BYTECODE = ".pyc"
 
 
 def may_hold(folder: str) -> bool:
@@ -28,23 +29,29 @@ def may_hold(folder: str) -> bool:
 
 def is_code(path: str) -> bool:
     """Return whether a path, relative to the root of the tree, is one of its code files."""
-    first, slash, rest = path.partition("/")
+    first, slash, _ = path.partition("/")
     if not slash:
         return path in FILES or path.endswith(READ_AT_THE_ROOT)
     if path in FILES:
         return True
-    if not may_hold(first) or CACHE in rest.split("/"):
+    if not may_hold(first) or _is_compiled(path):
         return False
     return first in FOLDERS or path.endswith(IMPORTED)
+
+
+def _is_compiled(path: str) -> bool:
+    """Return whether Python compiled it, or is about to; anything else beside it can be code."""
+    name = PurePosixPath(path)
+    return name.parent.name == CACHE and BYTECODE in name.name
 
 
 def folders(paths: Iterable[str]) -> tuple[str, ...]:
     """Return the folders, each with a slash, that hold these code files; not the root itself.
 
-    At the root, and in docs/ beside the guide, come and go files that are no code.
+    At the root, in docs/ beside the guide, and among bytecode come and go files that are no code.
     """
     above = (PurePosixPath(path).parents for path in paths if may_hold(path.partition("/")[0]))
-    names = {folder.as_posix() for each in above for folder in each}
+    names = {folder.as_posix() for each in above for folder in each if CACHE not in folder.parts}
     return tuple(sorted(f"{name}/" for name in names - {"."}))
 
 

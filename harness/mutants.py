@@ -1,6 +1,6 @@
 """Run the mutation tester on a copy of the tree and leave what became of each mutant in a hub.
 
-The tool runs in an environment of its own; the working tree is only read.
+The tool runs in an environment of its own; of the working tree nothing but bytecode is changed.
 Source: docs/adr/0016-mutants-of-the-core.md
 """
 
@@ -111,6 +111,8 @@ def _version() -> str:
 
 def _try(repository: Path, listed: list[dict[str, Any]]) -> Tried:
     started_at, clock = provenance.iso_now(), time.monotonic()
+    # The copies have none; what it leaves, others may compile into, and change no folder.
+    provenance.drop_bytecode(repository)
     watch = Watch(repository)
     parent = repository / "tmp" / "mutation"
     whole = (*parts(watch.before["code"]), *ALSO)

@@ -134,14 +134,16 @@ def code_files(repository: Path = REPOSITORY) -> dict[str, str | None]:
 def drop_bytecode(repository: Path) -> None:
     """Remove what Python compiled of the code: only time and size tell it from that of others.
 
-    An empty place for it stays in each folder of modules, so that to compile changes no folder.
+    An empty place for it stays in each folder of modules, so that to compile changes no folder; it
+    is written to now, since a file system in layers copies a folder at the first write below it.
     """
     paths = _code_paths(repository)
     for folder in {path.parent for path in paths}:
-        files.remove_from(folder / codefiles.CACHE, "*.pyc*")
+        files.remove_from(folder / codefiles.CACHE, f"*{codefiles.BYTECODE}*")
     for folder in {path.parent for path in paths if path.suffix == ".py"}:
         with suppress(OSError):
             (folder / codefiles.CACHE).mkdir(exist_ok=True)
+            os.utime(folder / codefiles.CACHE)
 
 
 def _code_paths(repository: Path) -> list[Path]:

@@ -2,13 +2,13 @@
 
 A file that was changed and put back has the digest that it had, but not the time of its last
 change (ctime), which no program can set; nor has a folder that something came to and went from.
-Source: docs/adr/0010-drift-and-heads.md
+Source: docs/adr/0010-drift-and-heads.md, which says also what that time does not tell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness import codefiles, drift, files, provenance
@@ -40,7 +40,7 @@ class Watch:
         """
         self._inputs[key] = path
         self.before["inputs"][key] = sha256 or files.sha256_or_none(path)
-        self._stamps["inputs"] |= _stamps({key: path})
+        self._stamps["inputs"] |= _stamps(_with_folders({key: path}))
 
     def record(self) -> dict[str, Any]:
         """Hash all of it again; return the record of both."""
@@ -60,13 +60,27 @@ class Watch:
         }
 
     def _places(self, group: str) -> Places:
-        """Return where the files of a group lie, as they were before; of code, the folders too."""
+        """Return where the files of a group lie, as they were before, and their folders.
+
+        Of the study no folder: hubs come and go there.
+        """
         if group == "inputs":
-            return self._inputs
+            return _with_folders(self._inputs)
         if group == "study":
             return {key: Path(self._study_path) for key in self.before["study"]}
         names = self.before["code"]
         return {name: self._repository / name for name in (*names, *codefiles.folders(names))}
+
+
+def _with_folders(inputs: Places) -> dict[str, Path]:
+    """Return inputs with the folders that hold them, each with a slash, from their root on."""
+    above = {
+        f"{name}/": folder
+        for key, path in inputs.items()
+        for name, folder in zip(PurePosixPath(key).parents, path.parents, strict=False)
+        if name.name
+    }
+    return {**inputs, **above}
 
 
 def _stamps(places: Places) -> dict[str, Stamp | None]:

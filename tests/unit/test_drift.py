@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from harness import canonical, drift, hub, layout, publish, resources, verify, worktree
+from harness import canonical, drift, execution, hub, layout, publish, resources, verify, worktree
 from tests import small_tree
 from tests.unit.test_verify import edit, mend
 
@@ -113,6 +113,14 @@ SWAPPED = """
     path.write_bytes(b"")
     kept.replace(path)
 """
+FOLDER_SWAPPED = """
+    import pathlib
+    path = pathlib.Path({path!r})
+    kept = path.rename("tmp/kept")
+    path.mkdir()
+    path.rmdir()
+    kept.rename(path)
+"""
 CAME = """
     import pathlib
     path = pathlib.Path({path!r})
@@ -142,21 +150,25 @@ def test_a_file_changed_and_put_back_while_a_stage_runs_fails_it(tree, new_hub, 
     assert verified(new_hub) == ()
 
 
+def test_what_a_link_leads_to_is_watched(tree, new_hub):
+    path = tree / LAYOUT
+    target = tree.parent / "layout.py"
+    path.rename(target)
+    path.symlink_to(target)
+    while_it_runs(tree, REWRITTEN.format(path=str(target)))
+
+    assert small_tree.run_stage(tree, new_hub, "green") == 1
+
+    assert found_in(new_hub, "green") == {("stage.drift", LAYOUT)}
+
+
 @pytest.mark.parametrize("kept", ["more", "harness/jobs"])
 def test_a_folder_swapped_and_put_back_while_a_stage_runs_fails_it(tree, new_hub, kept):
     linked = tree.parent / "linked"
     linked.mkdir()
     (linked / "of_the_link.py").write_text("")
     (tree / "more").symlink_to(linked)
-    swapped = """
-    import pathlib
-    path = pathlib.Path({path!r})
-    kept = path.rename("tmp/kept")
-    path.mkdir()
-    path.rmdir()
-    kept.rename(path)
-"""
-    while_it_runs(tree, swapped.format(path=kept))
+    while_it_runs(tree, FOLDER_SWAPPED.format(path=kept))
 
     assert small_tree.run_stage(tree, new_hub, "green") == 1
 
@@ -186,6 +198,19 @@ def test_an_input_changed_and_put_back_while_a_stage_runs_fails_it(tree, new_hub
     assert verified(new_hub) == ()
 
 
+@pytest.mark.parametrize("folder", ["phase_c/", "phase_d/dose_1000/dense/"])
+def test_a_folder_of_inputs_swapped_and_put_back_while_a_stage_runs_fails_it(tree, new_hub, folder):
+    path = tree / layout.scratch(small_tree.INITIATIVE, "smoke") / folder
+    while_it_runs(tree, FOLDER_SWAPPED.format(path=str(path)))
+
+    assert small_tree.run_stage(tree, new_hub, "green") == 1
+
+    assert found_in(new_hub, "green") >= {("stage.drift", folder)}
+    told = {item["found"] for item in record_of(new_hub, "green")["findings"]}
+    assert told == {drift.CAME_AND_WENT}
+    assert verified(new_hub) == ()
+
+
 def test_what_python_compiles_while_a_stage_runs_is_no_drift(tree, new_hub):
     (tree / "requirements").mkdir(exist_ok=True)
     (tree / "requirements" / "tool.py").write_text("")
@@ -193,14 +218,57 @@ def test_what_python_compiles_while_a_stage_runs_is_no_drift(tree, new_hub):
     import compileall
     for folder in ("harness", "tests", "requirements"):
         assert compileall.compile_dir(folder, quiet=1)
+    assert compileall.compile_file("noxfile.py", quiet=1)
+    open("tests/__pycache__/being_written.cpython-311.pyc.140", "w").close()
     open("notes.txt", "w").close()
     open("docs/notes.txt", "w").close()
+    open({beside!r}, "w").close()
 """
-    while_it_runs(tree, compile_all)
+    beside = tree / layout.scratch(small_tree.INITIATIVE, "smoke") / "notes.txt"
+    while_it_runs(tree, compile_all.format(beside=str(beside)))
     for cache in [*(tree / "harness").rglob("__pycache__"), *(tree / "tests").rglob("__pycache__")]:
         shutil.rmtree(cache)
 
     assert small_tree.run_stage(tree, new_hub, "green") == 0
+
+
+def test_a_tree_that_takes_no_bytecode_is_no_drift(tree, new_hub):
+    shutil.rmtree(tree / "tests" / "__pycache__", ignore_errors=True)
+    (tree / "tests" / "__pycache__").write_text("")
+
+    assert small_tree.run_stage(tree, new_hub, "green") == 0
+
+
+def test_a_file_in_place_of_a_folder_of_code_fails_a_stage(tree, new_hub):
+    turned = """
+    import pathlib, shutil
+    shutil.rmtree("recipes")
+    pathlib.Path("recipes").write_text("")
+"""
+    while_it_runs(tree, turned)
+
+    assert small_tree.run_stage(tree, new_hub, "green") == 1
+
+    assert ("stage.drift", "recipes/default.toml") in found_in(new_hub, "green")
+    assert verified(new_hub) == ()
+
+
+def test_an_input_changed_once_the_gate_has_read_it_fails_a_stage(tree, new_hub, monkeypatch):
+    key = "phase_c/dose_1000/patched_train.npz"
+    path = tree / layout.scratch(small_tree.INITIATIVE, "smoke") / key
+    check_plan = execution.check_plan
+
+    def check_and_change(request, plan):
+        checked = check_plan(request, plan)
+        path.unlink()
+        path.write_bytes(b"")
+        return checked
+
+    monkeypatch.setattr(execution, "check_plan", check_and_change)
+
+    assert small_tree.run_stage(tree, new_hub, "green") == 1
+
+    assert found_in(new_hub, "green") == {("stage.drift", key)}
 
 
 def test_a_stage_that_begins_beside_another_does_not_void_it(tree, new_hub):

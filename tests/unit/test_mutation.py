@@ -348,7 +348,7 @@ def test_without_the_tool_nothing_is_written_and_the_way_out_is_told(tree, monke
     assert "make mutation" in capsys.readouterr().err
 
 
-TOOL = """import json, os, pathlib, sys, time
+TOOL = """import compileall, json, os, pathlib, sys, time
 assert sys.argv[1] == "run" and "[tool.mutmut]" in pathlib.Path("pyproject.toml").read_text()
 print("1/2", end="\\r")
 print("2/2", flush=True)
@@ -358,6 +358,8 @@ if os.environ["TOOL_DOES"] == "interrupt":
 if os.environ["TOOL_DOES"] == "touch the code":
     path = pathlib.Path({tree!r}, "harness", "layout.py")
     path.write_bytes(path.read_bytes())
+if os.environ["TOOL_DOES"] == "compile the code":
+    compileall.compile_dir(pathlib.Path({tree!r}, "tests"), quiet=1)
 folder = pathlib.Path("mutants", "harness")
 folder.mkdir(parents=True)
 for name in {modules!r}:
@@ -416,6 +418,13 @@ def test_code_that_is_touched_while_mutants_are_tried_voids_the_run(tool, design
     (item,) = json.loads((root / PATH).read_bytes())["findings"]
     assert (item["rule"], item["where"]) == ("stage.drift", "harness/layout.py")
     assert rules(root) == set()
+
+
+def test_whoever_runs_python_beside_mutants_does_not_void_them(tool, design, monkeypatch):
+    monkeypatch.setenv("TOOL_DOES", "compile the code")
+    for cache in (tool / "tests").rglob("__pycache__"):
+        shutil.rmtree(cache)
+    assert mutants.run(design, print, tool) == 0
 
 
 def test_an_interrupted_run_leaves_no_hub(tool, design, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import shutil
 from pathlib import Path
@@ -258,6 +259,14 @@ def test_code_or_an_input_that_changes_meanwhile_voids_a_reproduction(
     assert (code, record_of(made)["verdict"], verdicts(made)) == (1, "fail", {JOB: "identical"})
     assert f"error [stage.drift] {name}" in said
     assert findings(made) == ()
+
+
+def test_whoever_runs_python_meanwhile_does_not_void_a_reproduction(reproduce, complete_hub, tree):
+    for cache in (tree / "tests").rglob("__pycache__"):
+        shutil.rmtree(cache)
+    reproduce.meanwhile = lambda: compileall.compile_dir(tree / "tests", quiet=1)
+    code, _, said = reproduce(complete_hub, "--job", JOB)
+    assert code == 0, said
 
 
 def test_what_is_not_as_in_the_original_run_is_noted(reproduce, hub_to_attack):

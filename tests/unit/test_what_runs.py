@@ -49,14 +49,34 @@ def test_bytecode_is_removed_beside_all_code_and_nowhere_else(tree, folder):
     assert left == ["env/lib", "tmp/other"]
 
 
+def test_the_place_for_bytecode_is_written_to_before_a_stage(tree):
+    # In a container a folder is changed where something in it is first written to.
+    place = tree / "tests" / "__pycache__"
+    place.mkdir(exist_ok=True)
+    os.utime(place, ns=(0, 0))
+    provenance.drop_bytecode(tree)
+    assert place.stat().st_mtime_ns > 0
+
+
 def test_no_other_file_goes_with_bytecode(tree, tmp_path):
     (tmp_path / "mine").mkdir()
     for name in ("conftest.cpython-311.pyc", "conftest.cpython-311.pyc.140", "results.npz"):
         (tmp_path / "mine" / name).write_bytes(b"")
     shutil.rmtree(tree / "tests" / "__pycache__", ignore_errors=True)
     (tree / "tests" / "__pycache__").symlink_to(tmp_path / "mine")
+    (tmp_path / "mine" / "a_folder.pyc").mkdir()
     provenance.drop_bytecode(tree)
-    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["results.npz"]
+    assert {path.name for path in (tmp_path / "mine").iterdir()} == {"a_folder.pyc", "results.npz"}
+
+
+@pytest.mark.parametrize("name", ["helper.py", "more/helper.pyc", "numbers.json"])
+def test_what_lies_among_bytecode_and_is_none_is_hashed(tree, new_hub, name):
+    path = tree / "tests" / "__pycache__" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"")
+    assert small_tree.run_stage(tree, new_hub, "green") == 0
+    among = {path for path in digests(new_hub) if "__pycache__" in path}
+    assert among == {f"tests/__pycache__/{name}"}
 
 
 @pytest.mark.parametrize(
