@@ -2,7 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+
+
+class OnCpu:
+    """A loader whose batches are drawn on the CPU, whatever torch's default device."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def __len__(self) -> int:
+        return len(self._loader)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        import torch
+
+        with torch.device("cpu"):
+            batches = iter(self._loader)
+        while True:
+            with torch.device("cpu"):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
 
 
 def enforce(threads: int, seed: int) -> None:
@@ -12,6 +38,21 @@ def enforce(threads: int, seed: int) -> None:
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True)
+
+
+def draw_on_cpu(task: Any) -> None:
+    """Make the task's loader again, on the CPU; seed it then.
+
+    A generator of CUDA draws other batches, and another object comes of them: not rounding alone.
+    """
+    import torch
+
+    reconstructor, device = task.reconstructor, torch.get_default_device()
+    with torch.device("cpu"):
+        reconstructor.build_dataloader()
+    # That takes what belongs to all frames with it.
+    reconstructor.dataset.move_attributes_to_device(device)
+    reconstructor.dataloader = OnCpu(reconstructor.dataloader)
 
 
 def seed_loader(task: Any, seed: int) -> None:

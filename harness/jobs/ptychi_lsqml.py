@@ -143,6 +143,8 @@ def _task(request: Request, plan: Work) -> Any:
         probe_position_y_px=plan.scan.positions_y_px[plan.frames].astype("float32"),
         opr_mode_weights_data=weights,
     )
+    if device == "cuda":
+        determinism.draw_on_cpu(task)
     determinism.seed_loader(task, request.seed)
     if device == "cpu":
         # pty-chi asks torch to tell each call its device, which it is without; the bytes are alike.
