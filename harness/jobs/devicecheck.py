@@ -55,6 +55,8 @@ def _means(root: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
     for mode in BATCHING:
         chosen = _plan(root, {}, {"reconstructor_options.batching_mode": mode})
         yield f"{mode} batches", lambda asked=chosen: _batches(*asked)
+    noisy = _plan(root, {}, {"reconstructor_options.noise_model": "poisson"})
+    yield "random draws of a run", lambda: _draws(*noisy)
 
 
 def _same(name: str, means: Callable[[], Any]) -> bool:
@@ -110,19 +112,41 @@ def _probe_modes(asked: tuple[arguments.Request, works.Work]) -> list[bytes]:
 
 
 def _batches(request: arguments.Request, plan: works.Work) -> list[list[int]]:
-    """Return the frames of each batch of some epochs, of a task that was built on the CPU."""
-    import torch
-
-    device = torch.get_default_device()
-    task = ptychi_lsqml._task(request, plan)
-    torch.set_default_device(device)
-    determinism.draw_on_cpu(task)
-    determinism.seed_loader(task, request.seed)
+    """Return the frames of each batch of some epochs."""
+    task = _task(request, plan)
     return [
         [int(frame) for frame in frames]
         for _ in range(EPOCHS)
         for frames, _ in task.reconstructor.dataloader
     ]
+
+
+def _draws(request: arguments.Request, plan: works.Work) -> list[int]:
+    """Return how a run that draws leaves the CPU's generator: what was drawn elsewhere is not."""
+    import torch
+
+    task = _task(request, plan, lambda **_: torch.randn(plan.batch_size))
+    task.run(n_epochs=EPOCHS)
+    return torch.get_rng_state().tolist()
+
+
+def _task(
+    request: arguments.Request, plan: works.Work, run: Callable[..., Any] | None = None
+) -> Any:
+    """Return a task that was built on the CPU, fit for the default device.
+
+    run: in place of its own, which has no values to work on there.
+    """
+    import torch
+
+    device = torch.get_default_device()
+    task = ptychi_lsqml._task(request, plan)
+    task.run = run or task.run
+    torch.set_default_device(device)
+    if device.type == STAND_IN:
+        determinism.draw_on_cpu(task, request.seed)
+        determinism.seed_loader(task, request.seed)
+    return task
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ def _task(request: Request, plan: Work) -> Any:
         opr_mode_weights_data=weights,
     )
     if device == "cuda":
-        determinism.draw_on_cpu(task)
+        determinism.draw_on_cpu(task, request.seed)
     determinism.seed_loader(task, request.seed)
     if device == "cpu":
         # pty-chi asks torch to tell each call its device, which it is without; the bytes are alike.
