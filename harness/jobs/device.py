@@ -8,8 +8,10 @@ Exit codes: 0 where torch can use a CUDA device, 1 where not, with the reason in
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from harness import devices
@@ -18,6 +20,7 @@ from harness.errors import InputInvalid
 CUDA, CPU, AUTO = "cuda", "cpu", "auto"
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 REPEATS = ":4096:8"
+DRIVER = Path("/proc/driver/nvidia/version")
 # How torch begins what CUDA said, and what it says of an operation that cannot repeat there.
 OF_CUDA = ("CUDA error", "CUDA out of memory", "cuFFT error", "cuBLAS error", "CUDA driver error")
 CANNOT_REPEAT = "does not have a deterministic implementation"
@@ -46,11 +49,11 @@ def variables(given: Mapping[str, str]) -> dict[str, str]:
 
 def why_not(torch: Any) -> str | None:
     """Return why torch cannot use a CUDA device here, in one line; None where it can."""
+    if torch.version.cuda is None:
+        return f"torch {torch.__version__} is built without CUDA"
     if torch.cuda.is_available():
         # A device that this build of torch has no code for is there, too.
         return _refusal(lambda: float(torch.ones(1, device=CUDA) + 1))
-    if torch.version.cuda is None:
-        return f"torch {torch.__version__} is built without CUDA"
     return _refusal(torch.cuda.init) or "torch finds no CUDA device"
 
 
@@ -87,6 +90,19 @@ def said_by_cuda(error: RuntimeError) -> str | None:
         return line.partition(", but you set")[0]
     by_name = type(error).__name__ in ("OutOfMemoryError", "AcceleratorError")
     return line if by_name or line.startswith(OF_CUDA) else None
+
+
+def facts(torch: Any, used: str) -> dict[str, Any]:
+    """Return what a record says of a CUDA device beside its name; of the CPU nothing more."""
+    if used != CUDA:
+        return {}
+    text = DRIVER.read_text(encoding="utf-8") if DRIVER.is_file() else ""
+    driver = re.search(r"\b\d+(?:\.\d+)+\b", text.partition("\n")[0])
+    return {
+        "cuda": torch.version.cuda,
+        "driver": driver and driver[0],
+        "peak_memory_bytes": torch.cuda.max_memory_allocated(),
+    }
 
 
 def _line(error: Exception) -> str:

@@ -215,3 +215,24 @@ def test_a_job_whose_device_gives_up_ends_with_3_and_says_what_to_do(
     said = "error: the device gave up: CUDA out of memory. Tried to allocate 2 GiB. Ask for cpu\n"
     assert capsys.readouterr().err == said
     assert list((tmp_path / "out").iterdir()) == []
+
+
+OPEN = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.86.15  Release Build  (x@y)"
+CLOSED = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC 2023"
+
+
+@pytest.mark.parametrize(
+    ("text", "driver"), [(OPEN, "570.86.15"), (CLOSED, "535.104.05"), ("no", None), (None, None)]
+)
+def test_what_a_cuda_device_adds_to_a_record(tmp_path, monkeypatch, text, driver):
+    monkeypatch.setattr(device, "DRIVER", tmp_path / "version")
+    if text is not None:
+        (tmp_path / "version").write_text(f"{text}\nGCC version: gcc 12.3.0\n")
+    memory = SimpleNamespace(max_memory_allocated=lambda: 2**20)
+    built = SimpleNamespace(version=SimpleNamespace(cuda="13.2"), cuda=memory)
+    assert device.facts(built, "cuda") == {
+        "cuda": "13.2",
+        "driver": driver,
+        "peak_memory_bytes": 2**20,
+    }
+    assert device.facts(built, "cpu") == {}

@@ -151,6 +151,7 @@ def test_left_to_choose_reconstruct_says_which_device_it_took(
     attested = {"device.used": used, "device.name": name}
     if used != "cpu":
         attested |= {"determinism.on_cpu": False, "determinism.bitwise": False}
+        attested |= {"device.cuda": "13.2", "device.driver": None, "device.peak_memory_bytes": 1}
     child = " ".join(f"--lie={place}={json.dumps(value)}" for place, value in attested.items())
     words = ("reconstruct", scan, *PLAIN, "--device", "auto")
     done = small_tree.run(root, "harness", *words, child=child)
