@@ -33,12 +33,14 @@ class OnCpu:
 
 
 def enforce(threads: int, seed: int) -> None:
-    """Set threads, seeds, and deterministic algorithms; before pty-chi builds anything."""
+    """Set threads, seeds, deterministic and exact algorithms; before pty-chi builds anything."""
     import torch
 
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True)
+    # On CUDA convolutions would round to ten bits, far more than the CPU does.
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def draw_on_cpu(task: Any, seed: int) -> None:

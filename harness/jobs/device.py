@@ -20,6 +20,7 @@ from harness.errors import InputInvalid
 CUDA, CPU, AUTO = "cuda", "cpu", "auto"
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 REPEATS = ":4096:8"
+KERNELS = "PTYCHI_USE_TRITON"
 DRIVER = Path("/proc/driver/nvidia/version")
 # How torch begins what CUDA said, and what it says of an operation that cannot repeat there.
 OF_CUDA = ("CUDA error", "CUDA out of memory", "cuFFT error", "cuBLAS error", "CUDA driver error")
@@ -42,9 +43,10 @@ def variables(given: Mapping[str, str]) -> dict[str, str]:
 
     One device: pty-chi would share each batch among all that it sees, and the record names one.
     A workspace of cuBLAS that gives the same bytes again, for which older releases of torch ask.
+    pty-chi's own kernels, which round otherwise than torch; where they fail, a warning says so.
     """
     first = given.get(devices.VISIBLE, "0").split(",")[0]
-    return {devices.VISIBLE: first, WORKSPACE: REPEATS}
+    return {devices.VISIBLE: first, WORKSPACE: REPEATS, KERNELS: "1"}
 
 
 def why_not(torch: Any) -> str | None:

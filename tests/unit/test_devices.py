@@ -171,15 +171,11 @@ def test_a_gpu_that_is_there_and_cannot_be_used_is_told_of_and_nothing_else_is()
 
 
 def test_a_job_sees_one_device_and_a_workspace_that_repeats():
-    assert device.variables({}) == {
-        "CUDA_VISIBLE_DEVICES": "0",
-        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-    }
+    always = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8", "PTYCHI_USE_TRITON": "1"}
+    assert device.variables({}) == {"CUDA_VISIBLE_DEVICES": "0", **always}
     given = {"CUDA_VISIBLE_DEVICES": "GPU-8f2a,GPU-11", "CUBLAS_WORKSPACE_CONFIG": ":0:0"}
-    assert device.variables(given) == {
-        "CUDA_VISIBLE_DEVICES": "GPU-8f2a",
-        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-    }
+    given["PTYCHI_USE_TRITON"] = "0"
+    assert device.variables(given) == {"CUDA_VISIBLE_DEVICES": "GPU-8f2a", **always}
     assert device.variables({"CUDA_VISIBLE_DEVICES": ""})["CUDA_VISIBLE_DEVICES"] == ""
 
 
