@@ -170,8 +170,9 @@ def mutation(session: nox.Session) -> None:
 
 @nox.session
 def selfcheck(session: nox.Session) -> None:
-    """Check reconstructions against known truths, that jobs repeat, and that options help."""
+    """Check reconstructions against known truths, repeating, what options help, and devices."""
     python = programs(session, "full") / "python"
     session.run(str(python), "-m", "harness.jobs.selfcheck", *session.posargs, external=True)
     session.run(str(python), "-m", "harness.jobs.repeatcheck", external=True)
     session.run(str(python), "-m", "harness.jobs.optionscheck", external=True)
+    session.run(str(python), "-m", "harness.jobs.devicecheck", external=True)

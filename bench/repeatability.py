@@ -1,7 +1,8 @@
 """How far repeated runs of a job lie apart: `python -m bench.repeatability` (full environment).
 
-Of a half scan of the smoke preset at 1e4 photons: five runs with two threads, and one with one; and
-by each recipe two runs that differ in rounding alone. All its positions are whole pixels, so that
+Of a half scan of the smoke preset at 1e4 photons: five runs with two threads, and one with one; by
+each recipe five on a CUDA device, where torch can use one, and how far they lie from the CPU's; by
+each recipe two runs that differ in rounding alone. All its positions are whole pixels, so that
 the probe is moved by nothing, once through Fourier space and once not at all: what that changes,
 another processor's arithmetic may change. The difference is that of the aligned objects over the
 scanned region, as `reproduce` measures it; docs/adr/0018-recipes-and-stopping.md has what came out.
@@ -9,6 +10,7 @@ scanned region, as `reproduce` measures it; docs/adr/0018-recipes-and-stopping.m
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from itertools import combinations
 from pathlib import Path
 
@@ -16,7 +18,8 @@ import numpy as np
 
 from bench.timing import scratch
 from bench.trial import variant
-from harness import alignment, layout
+from harness import alignment, devices, layout
+from harness.errors import InputInvalid
 from harness.jobs import repeatcheck
 
 RUNS = 5
@@ -45,12 +48,31 @@ def main() -> None:
         single = run("single")
         to_single = [difference(each, single) for each in many]
         print(f"with {THREADS} threads and with one: largest difference {max(to_single):.3g}")
+        for line in on_cuda(run):
+            print(line)
         for recipe in RECIPES:
             one, other = (
                 run(f"{recipe}-{method}", "--recipe", str(rounded(recipe, method, root)))
                 for method in MOVED_BY
             )
             print(f"{recipe}, rounded otherwise: difference {difference(one, other):.3g}")
+
+
+def on_cuda(run: Callable[..., np.ndarray]) -> Iterator[str]:
+    """Yield what runs on a CUDA device come to; run: returns the object of a child's options."""
+    try:
+        devices.require("cuda")
+    except InputInvalid as error:
+        yield f"not measured: {error}"
+        return
+    for recipe in RECIPES:
+        words = ("--recipe", recipe)
+        many = [run(f"{recipe}-cuda{n}", *words, "--device", "cuda") for n in range(RUNS)]
+        spread = max(difference(one, other) for one, other in combinations(many, 2))
+        cpu = run(f"{recipe}-cpu", *words)
+        off = max(difference(each, cpu) for each in many)
+        yield f"{recipe}, {RUNS} runs on CUDA: largest difference {spread:.3g}"
+        yield f"{recipe}, on CUDA and on the CPU: largest difference {off:.3g}"
 
 
 def rounded(recipe: str, method: str, root: Path) -> Path:

@@ -106,13 +106,13 @@ def _make_hub(design: StudyDesign) -> Path:
 
 def stage(options: argparse.Namespace) -> int:
     """Run one stage into a hub."""
-    from harness import provenance, resources, stages
+    from harness import devices, provenance, resources, stages
 
     design = reconstruction.get_study_design(options.study)
     checked = _checked(design, options)
     if options.stage == "real-run":
         provenance.require_packages()
-        provenance.require_device(options.device)
+        devices.require(options.device)
     return stages.run(
         stages.StageRequest(
             stage=options.stage,
@@ -141,7 +141,7 @@ def _study_words(options: argparse.Namespace) -> tuple[str, ...]:
 
 def reconstruct(options: argparse.Namespace) -> int:
     """Make a study and a hub of one file: dry run and real run."""
-    from harness import onefile, provenance
+    from harness import devices, onefile, provenance
 
     one = onefile.study_of(options.file)
     options.base, options.preset = options.file, onefile.PRESET
@@ -150,7 +150,7 @@ def reconstruct(options: argparse.Namespace) -> int:
     options.base_ref = None
     _checked(one.design, options)
     provenance.require_packages()
-    provenance.require_device(options.device)
+    devices.require(options.device)
     options.study = onefile.write(one, terminal.say)
     options.hub = _make_hub(one.design)
     for options.stage in layout.RUN_STAGES:

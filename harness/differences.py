@@ -16,6 +16,8 @@ from harness.records import Read
 
 FORMAT = "harness.diff/1"
 KINDS = ("inputs", "code", "options", "environment", "outcomes", "metrics")
+# Of no two runs the same, and no difference of theirs.
+PEAK_MEMORY = "peak_memory_bytes"
 SHOWN_PLACES = 3
 
 Record = Mapping[str, Any]
@@ -173,7 +175,8 @@ def _attested_facts(attestation: Record) -> Iterator[tuple[Fact, Any]]:
     for name, change in attestation["options_changed"].items():
         yield ("options", name), change["used"]
     yield from _named("environment", "version", attestation["versions"])
-    yield from _named("environment", "device", attestation["device"])
+    device = {name: each for name, each in attestation["device"].items() if name != PEAK_MEMORY}
+    yield from _named("environment", "device", device)
     yield ("environment", "threads"), attestation["threads"]
     stopping = attestation["stopping"] or {}
     yield ("outcomes", "delivered epoch"), stopping.get("delivered_epoch")

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness import (
     canonical,
+    devices,
     files,
     gates,
     hub,
@@ -84,7 +85,7 @@ def execute(request: Request, say: Say = print) -> int:
     plan = make_plan(request)
     if not request.dry_run and _runs_the_child(request, plan):
         provenance.require_packages()
-        provenance.require_device(request.settings.device)
+        devices.require(request.settings.device)
     artifact_root = Path(request.roots.artifact)
     claim_artifact_root(artifact_root, plan)
     checked = check_plan(request, plan)

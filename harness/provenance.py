@@ -21,8 +21,6 @@ from harness import codefiles, files, model, variables
 from harness.errors import InputInvalid
 from harness.resources import REPOSITORY
 
-# There where Linux has a driver and a CUDA device; whether torch can use it, torch says.
-CUDA_DEVICE = Path("/dev/nvidia0")
 SIGNING_KEY = "HARNESS_SIGNING_KEY_FILE"
 PACKAGES = (
     "ptycho-evidence",
@@ -93,12 +91,6 @@ def require_packages() -> None:
             f"POLICY-001: no {', '.join(missing)} in {sys.executable}; build the environment that "
             "reconstructs: make env"
         )
-
-
-def require_device(asked: str) -> None:
-    """Raise InputInvalid where a CUDA device is asked for and there is none: never a fall-back."""
-    if asked == "cuda" and not CUDA_DEVICE.exists():
-        raise InputInvalid("--device cuda: no CUDA device here. Ask for cpu or auto")
 
 
 def host() -> dict[str, Any]:

@@ -15,8 +15,9 @@ REQUIRED_OUTPUTS = ("reconstruction.npz",)
 BESIDE_OUTPUTS = ("recipe.json", "result.json", "ptychi.log", "run.log")
 # What recipe and seed say of the part that is held out.
 HELD_OUT = ("share", "as_good", "seed")
-# What pty-chi calls the devices.
+# What pty-chi calls the devices, and takes unless told; where it finds none, it goes on without.
 DEVICES = {"cpu": "cpu", "cuda": "gpu"}
+DEVICE, UNLESS_TOLD = "reconstructor_options.default_device", "gpu"
 # Options of pty-chi that the attestation states a second time, by its own key.
 STATED_TWICE = {
     "reconstructor_options.num_epochs": "epochs_run",
@@ -163,9 +164,10 @@ def check_settings(
 
 def _used(attestation: Mapping[str, Any], where: str) -> Iterator[Finding]:
     """Yield each option that is said to be used with one value, and set to another."""
-    changed, said_too = attestation["options_changed"], {**attestation["settings"]}
+    changed = {DEVICE: {"used": UNLESS_TOLD}, **attestation["options_changed"]}
+    said_too = {**attestation["settings"]}
     said_too["object_options.position_origin_coords"] = attestation["position_origin_px"]
-    said_too["reconstructor_options.default_device"] = DEVICES.get(attestation["device"]["used"])
+    said_too[DEVICE] = DEVICES.get(attestation["device"]["used"])
     for path in sorted({*changed} & {*said_too}):
         used = changed[path]["used"]
         if used != said_too[path]:

@@ -249,14 +249,11 @@ def settings_from(design: StudyDesign, options: argparse.Namespace) -> Reconstru
 
 def parallel_from(options: argparse.Namespace) -> int:
     """Return how many jobs may run side by side; a GPU is not shared unless asked for."""
-    from harness import provenance
+    from harness import devices
 
     if options.parallel != AUTO:
         return terminal.whole_number(options.parallel, "parallel", 1)
-    on_gpu = options.device == "cuda" or (
-        options.device == AUTO and provenance.CUDA_DEVICE.exists()
-    )
-    return 1 if on_gpu else provenance.usable_cores()
+    return devices.side_by_side(options.device)
 
 
 def make_settings(

@@ -16,6 +16,7 @@ from harness import (
     anchor,
     canonical,
     crosscheck,
+    devices,
     drift,
     files,
     gates,
@@ -87,7 +88,7 @@ def reproduce(root: Path, wanted: Sequence[str], say: Say, key: Path | None = No
     signer = signing.load(key) if key else None
     original = open_original(root, wanted)
     provenance.require_packages()
-    provenance.require_device(original.run.manifest["settings"]["device"])
+    devices.require(original.run.manifest["settings"]["device"])
     checked = _check_inputs(original)
     broken = rules.errors(item for found in checked.findings.values() for item in found)
     if broken:
@@ -252,8 +253,7 @@ def _planned(
 
 def _run(ledger: Ledger, jobs: Sequence[ReconstructionJob], say: Say) -> bool:
     """Run the jobs, their states kept in the ledger; return whether they were interrupted."""
-    on_gpu = jobs[0].settings.device == "cuda"
-    parallel = 1 if on_gpu else min(len(jobs), provenance.usable_cores())
+    parallel = min(len(jobs), devices.side_by_side(jobs[0].settings.device))
     try:
         Dispatch(ledger, child_argv, say, parallel).run(jobs, fail_fast=False)
     except KeyboardInterrupt:

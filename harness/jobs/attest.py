@@ -14,7 +14,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,6 +61,7 @@ class Run:
     probe: complex64 (modes, N, N) in the files' unitary convention, sqrt(photons), as bright as
     the whole scan.  final_probe: the same after the last epoch.
     relaxed: what makes the probe another one in each frame, None where all have the same.
+    device_facts: of a CUDA device, see `device.facts`.
     half_objects: complex64 (H, W), one from each half of the frames, or none; half_failure: why
     they failed.
     determinism: which conditions of repeating held.  held_out: what was, None for nothing.
@@ -89,6 +90,7 @@ class Run:
     final_probe: np.ndarray
     warnings: tuple[str, ...]
     relaxed: Opr | None = None
+    device_facts: Mapping[str, Any] = field(default_factory=dict)
     half_objects: tuple[np.ndarray, ...] = ()
     half_failure: str | None = None
 
@@ -177,6 +179,7 @@ def read_off(task: Any, work: Work, initial_object: str, history: History) -> Ru
     import torch
 
     from harness.jobs import determinism, settings
+    from harness.jobs import device as devices
 
     reconstructor = task.reconstructor
     device = task.get_data("object").device.type
@@ -201,7 +204,7 @@ def read_off(task: Any, work: Work, initial_object: str, history: History) -> Ru
         position_origin_px=(float(origin[0]), float(origin[1])),
         device=device,
         device_name=torch.cuda.get_device_name()
-        if device == "cuda"
+        if device == devices.CUDA
         else provenance.host()["processor"],
         threads=torch.get_num_threads(),
         determinism=determinism.read_off(task, work.seed),
@@ -209,6 +212,7 @@ def read_off(task: Any, work: Work, initial_object: str, history: History) -> Ru
         final_probe=work.whole(history.final.probe),
         warnings=(),
         relaxed=kept.relaxed,
+        device_facts=devices.facts(torch, device),
     )
 
 
@@ -265,7 +269,12 @@ def record(
         "metrics": measured,
         "arrays": {name: arrays.identity(values) for name, values in run.arrays().items()},
         "outputs": files,
-        "device": {"requested": request.device, "used": run.device, "name": run.device_name},
+        "device": {
+            "requested": request.device,
+            "used": run.device,
+            "name": run.device_name,
+            **run.device_facts,
+        },
         "threads": run.threads,
         "determinism": dict(run.determinism),
         "versions": _versions(),

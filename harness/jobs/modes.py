@@ -12,7 +12,16 @@ def make(work: Work) -> tuple[Any, Any]:
     """Return the probe, (opr modes, modes, N, N), and its weights, (frames, opr modes) or None.
 
     Incoherent modes are made from the first (Hermite), OPR modes drawn at random: seed torch first.
+    All on the CPU; the task takes them to its device.
     """
+    import torch
+
+    # A task on CUDA leaves that as the default, and another one is made for each half.
+    with torch.device("cpu"):
+        return _make(work)
+
+
+def _make(work: Work) -> tuple[Any, Any]:
     import torch
     from ptychi import utils
 

@@ -17,8 +17,12 @@ def similarity(
     import torch
     from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
-    images = [torch.as_tensor(image, dtype=torch.float64)[None, None] for image in (found, wanted)]
-    value = multiscale_structural_similarity_index_measure(
-        *images, sigma=SIGMA_PX, kernel_size=WINDOW_PX, data_range=spread, betas=weights
-    )
+    # On the CPU: after a job on CUDA that is torch's default, and would give other digits.
+    with torch.device("cpu"):
+        images = [
+            torch.as_tensor(image, dtype=torch.float64)[None, None] for image in (found, wanted)
+        ]
+        value = multiscale_structural_similarity_index_measure(
+            *images, sigma=SIGMA_PX, kernel_size=WINDOW_PX, data_range=spread, betas=weights
+        )
     return float(value)

@@ -9,6 +9,7 @@ the task that ran. Exit codes: 0 done, 1 the reconstruction failed, 2 usage, 3 i
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _reconstruct(request: Request) -> int:
     from harness import halves, provenance
-    from harness.jobs import attest, intake, ms_ssim, outputs, truth, work
+    from harness.jobs import attest, device, intake, ms_ssim, outputs, truth, work
 
     clock = attest.Clock.start()
     asked = _recipe(request)
@@ -48,11 +49,15 @@ def _reconstruct(request: Request) -> int:
     with attest.recorded_warnings() as warnings:
         try:
             run = _run(request, plan)
+            if request.halves != halves.NONE and not run.failure:
+                run = _with_halves(run, request, plan)
         except ImportError as error:
             said = " ".join(str(error).split())
             raise InputInvalid(f"POLICY-001: {said}; build the environment: make env") from None
-        if request.halves != halves.NONE and not run.failure:
-            run = _with_halves(run, request, plan)
+        except RuntimeError as error:
+            if why := device.said_by_cuda(error):
+                raise InputInvalid(f"the device gave up: {why}. Ask for cpu") from None
+            raise
     run = replace(run, warnings=tuple(warnings))
     verdict = plan.reference.beside(run.object_)
     quality = attest.quality_of(run, scan, verdict, ms_ssim.similarity)
@@ -104,15 +109,6 @@ def _recipe(request: Request) -> dict[str, Any]:
     return asked
 
 
-def choose_device(requested: str, cuda_is_there: bool) -> str:
-    """Return "cpu" or "cuda"; InputInvalid where cuda is asked for and absent, never a fallback."""
-    if requested == "cuda" and not cuda_is_there:
-        raise InputInvalid("--device cuda: no CUDA device here. Ask for cpu or auto")
-    if requested == "auto":
-        return "cuda" if cuda_is_there else "cpu"
-    return requested
-
-
 def require_torch(version: str) -> None:
     """Raise InputInvalid for a torch older than 2.2 (POLICY-001); there is no fallback."""
     major, minor = (int(part) for part in version.split(".")[:2])
@@ -124,18 +120,24 @@ def _task(request: Request, plan: Work) -> Any:
     """Return pty-chi's task, built and seeded, nothing run yet."""
     import torch
 
-    from harness.jobs import determinism, modes
+    from harness import devices
+    from harness.jobs import determinism, device, modes
 
     require_torch(torch.__version__)
-    device = choose_device(request.device, torch.cuda.is_available())
-    print(f"device {device} (asked for {request.device}), threads {request.threads}")
+    why = None
+    if request.device != device.CPU:
+        os.environ.update(device.variables(os.environ))
+        why = device.why_not(torch)
+    used = device.choose(request.device, why)
+    said = device.told(used, request.device, why, there=devices.may_be_there())
+    print(f"{said}, threads {request.threads}")
     determinism.enforce(request.threads, request.seed)
 
     from ptychi.api.task import PtychographyTask
 
     probe, weights = modes.make(plan)
     task = PtychographyTask(
-        _options(request, plan, device),
+        _options(request, plan, used),
         diffraction_data=plan.counts,
         object_data=plan.object_[None],
         probe_data=probe,
@@ -143,8 +145,10 @@ def _task(request: Request, plan: Work) -> Any:
         probe_position_y_px=plan.scan.positions_y_px[plan.frames].astype("float32"),
         opr_mode_weights_data=weights,
     )
+    if used == device.CUDA:
+        determinism.draw_on_cpu(task, request.seed)
     determinism.seed_loader(task, request.seed)
-    if device == "cpu":
+    if used == device.CPU:
         # pty-chi asks torch to tell each call its device, which it is without; the bytes are alike.
         torch.set_default_device(None)
     return task

@@ -95,15 +95,6 @@ def test_the_child_loads_nothing_heavy_before_it_has_read_its_arguments():
     assert done.stdout.strip() == "[]"
 
 
-def test_cuda_is_never_replaced_by_something_else():
-    assert ptychi_lsqml.choose_device("cuda", True) == "cuda"
-    with pytest.raises(InputInvalid, match="no CUDA device"):
-        ptychi_lsqml.choose_device("cuda", False)
-    assert ptychi_lsqml.choose_device("auto", True) == "cuda"
-    assert ptychi_lsqml.choose_device("auto", False) == "cpu"
-    assert ptychi_lsqml.choose_device("cpu", True) == "cpu"
-
-
 # Output folder
 
 

@@ -10,7 +10,7 @@ import tomllib
 import numpy as np
 import pytest
 
-from harness import cli, layout, npz, onefile, prepare, provenance, schemas, studyfile
+from harness import cli, devices, layout, npz, onefile, prepare, provenance, schemas, studyfile
 from harness import design as designs
 from harness.errors import InputInvalid
 from harness.resources import schema
@@ -151,6 +151,7 @@ def test_left_to_choose_reconstruct_says_which_device_it_took(
     attested = {"device.used": used, "device.name": name}
     if used != "cpu":
         attested |= {"determinism.on_cpu": False, "determinism.bitwise": False}
+        attested |= {"device.cuda": "13.2", "device.driver": None, "device.peak_memory_bytes": 1}
     child = " ".join(f"--lie={place}={json.dumps(value)}" for place, value in attested.items())
     words = ("reconstruct", scan, *PLAIN, "--device", "auto")
     done = small_tree.run(root, "harness", *words, child=child)
@@ -316,7 +317,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_refused_beforehand_leaves_no_study(scan, tmp_path, monkeypatch, capsys, name):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(provenance, "CUDA_DEVICE", tmp_path / "absent")
+    monkeypatch.setattr(devices, "FOLDER", tmp_path)
     monkeypatch.setattr(provenance, "require_packages", lambda: None)
     words, said = REFUSED[name]
     asked = ["reconstruct", scan, *words(tmp_path)]

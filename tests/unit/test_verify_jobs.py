@@ -211,6 +211,14 @@ def test_what_was_asked_is_what_was_done(hub_in_memory, name, rule, pointer):
     assert found == [(rule, RESULT, pointer, str(asked), str(other))]
 
 
+def test_a_processor_that_pty_chi_was_not_told_to_take_is_a_fall_back(hub_in_memory):
+    changed = attested(hub_in_memory)["options_changed"]
+    del changed["reconstructor_options.default_device"]
+    attest(hub_in_memory, options_changed=changed)
+    place = "/options_changed/reconstructor_options.default_device/used"
+    assert checked(hub_in_memory) == [("attest.itself", RESULT, place, "cpu", "gpu")]
+
+
 def test_the_input_is_the_one_of_the_job(hub_in_memory):
     job, _ = entries(hub_in_memory)
     name = job["input_npz"].rpartition("/")[2]
