@@ -4,7 +4,8 @@ Of each cell of the default preset, by each recipe: five runs on one core, of th
 with each of its values changed by about a unit in the last place (6e-8 of it, at random). What that
 changes, another processor's arithmetic or a GPU's may change. The largest difference of any two is
 printed, of the aligned objects that are delivered, over the scanned region, as `reproduce` measures
-it, and the most that their errors against the truth differ by. Full environment; cells share the cores.
+it, and the most that their errors against the truth differ by. Full environment; cells share the
+cores.
 docs/adr/0018-recipes-and-stopping.md has what came out.
 """
 
