@@ -1,11 +1,9 @@
 """How far repeated runs of a job lie apart: `python -m bench.repeatability` (full environment).
 
 Of a half scan of the smoke preset at 1e4 photons: five runs with two threads, and one with one; by
-each recipe five on a CUDA device, where torch can use one, and how far they lie from the CPU's; by
-each recipe two runs that differ in rounding alone. All its positions are whole pixels, so that
-the probe is moved by nothing, once through Fourier space and once not at all: what that changes,
-another processor's arithmetic may change. The difference is that of the aligned objects over the
-scanned region, as `reproduce` measures it; docs/adr/0018-recipes-and-stopping.md has what came out.
+each recipe five on a CUDA device, where torch can use one, and how far they lie from the CPU's. The
+difference is that of the aligned objects over the scanned region, as `reproduce` measures it. What
+rounding alone may do is measured by bench.rounding; docs/adr/0018-recipes-and-stopping.md has both.
 """
 
 from __future__ import annotations
@@ -17,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from bench.timing import scratch
-from bench.trial import variant
 from harness import alignment, devices, layout
 from harness.errors import InputInvalid
 from harness.jobs import repeatcheck
@@ -25,8 +22,6 @@ from harness.jobs import repeatcheck
 RUNS = 5
 THREADS = 2
 RECIPES = ("seed", "default")
-MOVED_BY = ("fourier", "bilinear")
-METHOD = "object_options.patch_interpolation_method"
 
 
 def main() -> None:
@@ -50,12 +45,6 @@ def main() -> None:
         print(f"with {THREADS} threads and with one: largest difference {max(to_single):.3g}")
         for line in on_cuda(run):
             print(line)
-        for recipe in RECIPES:
-            one, other = (
-                run(f"{recipe}-{method}", "--recipe", str(rounded(recipe, method, root)))
-                for method in MOVED_BY
-            )
-            print(f"{recipe}, rounded otherwise: difference {difference(one, other):.3g}")
 
 
 def on_cuda(run: Callable[..., np.ndarray]) -> Iterator[str]:
@@ -73,11 +62,6 @@ def on_cuda(run: Callable[..., np.ndarray]) -> Iterator[str]:
         off = max(difference(each, cpu) for each in many)
         yield f"{recipe}, {RUNS} runs on CUDA: largest difference {spread:.3g}"
         yield f"{recipe}, on CUDA and on the CPU: largest difference {off:.3g}"
-
-
-def rounded(recipe: str, method: str, root: Path) -> Path:
-    changes = {"options_by_positions": "", f"options/{METHOD}": method}
-    return variant(recipe, changes, root / f"{recipe}-{method}.json")
 
 
 def difference(one: np.ndarray, other: np.ndarray) -> float:
