@@ -73,17 +73,19 @@ def prepare_inputs(
     root: Path,
     base_npz: Path | None = None,
     say: Callable[[str], object] = print,
+    base_sha256: str | None = None,
 ) -> PreparedInputs:
     """Make the inputs of every dose, split and view under `root`, or find them made.
 
     base_npz: object, probe and positions to simulate from; None for the embedded scene of the
     preset, whose geometry a base replaces.  Of a study of one file, that file: it is put in its
-    place byte for byte.  Raises UsageError for a preset that the study lacks
+    place byte for byte.  base_sha256: what whoever asks has recorded of it; None where nothing is.
+    Raises UsageError for a preset that the study lacks
     and for a root that cannot serve, InputInvalid for a base or preset that
     breaks the rules inputs.base or inputs.preset, and for a file that is not the study's.
     """
     preset = _preset(design, preset_name)
-    given = None if base_npz is None else (base_npz.name, _read(base_npz))
+    given = None if base_npz is None else (base_npz.name, _read(base_npz, base_sha256))
     origin = _origin(design, preset, given)
     made = not _unchanged(root, origin)
     if made:
@@ -189,14 +191,19 @@ def _preset(design: StudyDesign, name: str) -> Preset:
     return design.presets[name]
 
 
-def _read(base_npz: Path) -> bytes:
+def _read(base_npz: Path, sha256: str | None = None) -> bytes:
+    shown = provenance.portable(base_npz)
     try:
-        return base_npz.read_bytes()
+        data = base_npz.read_bytes()
     except OSError as error:
-        shown = provenance.portable(base_npz)
         raise InputInvalid(
             f"the base NPZ {shown} cannot be read: {error.strerror}; give the path of a file"
         ) from None
+    if sha256 is not None and canonical.sha256(data) != sha256:
+        raise InputInvalid(
+            f"the base NPZ {shown} changed as the stage began; let it be, and run the stage again"
+        )
+    return data
 
 
 def _from_base(name: str, data: bytes) -> Base:

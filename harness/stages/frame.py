@@ -170,6 +170,7 @@ def _gate_and_run(stage: Stage, step: Step) -> None:
         _scratch(request, stage.base_sha256),
         request.base_npz,
         stage.transcript.say,
+        stage.base_sha256,
     )
     stage.gates += _close_gates(stage)
     for gate in stage.gates:

@@ -547,6 +547,15 @@ def test_a_base_that_does_not_exist_is_refused_with_its_path(study, tmp_path):
         make(study, tmp_path / "root", base_npz=tmp_path / "nowhere.npz")
 
 
+def test_a_base_that_is_not_the_one_that_a_stage_named_is_refused(study, tmp_path):
+    path, root = save_base(tmp_path / "b.npz"), tmp_path / "root"
+    named = hashlib.sha256(path.read_bytes()).hexdigest()
+    prepare.prepare_inputs(study, "tiny", root, path, say=quiet, base_sha256=named)
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(InputInvalid, match=r"b\.npz changed .* run the stage again"):
+        prepare.prepare_inputs(study, "tiny", root, path, say=quiet, base_sha256=named)
+
+
 def test_the_default_preset_makes_every_view_mean_something(study):
     preset = study.presets["default"]
     scene = base.embedded(preset, study.seeds)
