@@ -419,3 +419,15 @@ def test_outside_git_nothing_is_known_and_nothing_fails(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert worktree.state(tmp_path) == {"commit": None, "dirty": None}
     assert worktree.uncommitted(tmp_path) == b""
+
+
+def test_a_plan_that_changes_while_the_run_follows_it_fails_the_run(tree, new_hub):
+    assert small_tree.run_stage(tree, new_hub, "dry-run") == 0
+    plan = new_hub.absolute() / "cli" / layout.MANIFEST
+    child = tree / "harness" / "jobs" / "ptychi_lsqml.py"
+    change = f"open({str(plan)!r}, 'a').write(' ')"
+    child.write_text(child.read_text().replace("import os,", f"{change}\nimport os,", 1))
+
+    assert small_tree.run_stage(tree, new_hub, "real-run") == 1
+
+    assert found_in(new_hub, "real-run") == {("stage.plan", "real_run/stage.json")}
