@@ -38,7 +38,7 @@ help: ## list the targets (the default)
 	@echo 'Variables, as in make real-run DOSE=1000 VIEW=dense SPLIT=train EPOCHS=100:'
 	@echo '  DOSE VIEW SPLIT GRIDSIZE                   which jobs'
 	@echo '  RECIPE EPOCHS STOP INITIAL_OBJECT PROBE HALVES DEVICE SEED  how they are reconstructed'
-	@echo '  PARALLEL                                   jobs side by side; default: one a core'
+	@echo '  PARALLEL                                   jobs side by side; default: one a core, on a GPU one'
 	@echo '  FAIL_FAST=1                                stop at the first job that fails'
 	@echo '  PRESET BASE                                which inputs: default or smoke; a base NPZ'
 	@echo '  BASE_REF                                   red: a commit to run the mapped tests against too'
@@ -106,7 +106,7 @@ formats: $(LIGHT) ## check hubs with the public validators of their formats
 	$(NOX) formats
 mutation: $(LIGHT) ## try mutants of the pure core against its tests
 	$(NOX) mutation
-selfcheck: $(LIGHT) $(FULL) ## check the reconstruction's geometry against known truth
+selfcheck: $(LIGHT) $(FULL) ## check reconstructions against known truths, repeating, options, devices
 	$(NOX) selfcheck
 
 .PHONY: hubs verify anchor reproduce blocked

@@ -37,6 +37,7 @@ from harness.errors import EXIT_FAILED, EXIT_OK
 from harness.jobs import device, epochs
 
 RECIPE = "default"
+PRESET = "default"
 FACTORS = (1, 2)
 CUDA, CPU = device.CUDA, device.CPU
 
@@ -65,12 +66,12 @@ def main() -> int:
     return EXIT_FAILED if any(apart) else EXIT_OK
 
 
-def _study(study: StudyDesign, factor: int, name: str = "default") -> list[bool]:
+def _study(study: StudyDesign, factor: int) -> list[bool]:
     """Print a row for each cell of frames so many times as wide; return which lie too far off."""
-    preset = _wider(study.presets[name], factor)
-    design, apart = replace(study, presets={name: preset}), []
+    preset = _wider(study.presets[PRESET], factor)
+    design, apart = replace(study, presets={PRESET: preset}), []
     with scratch() as folder:
-        made = prepare.prepare_inputs(design, name, Path(folder), say=len)
+        made = prepare.prepare_inputs(design, PRESET, Path(folder), say=len)
         for key in matrix.cells(design):
             roots = made.phase_c_root, made.phase_d_root
             npz = Path(layout.input_npz(key, design.view(key.view), *roots))

@@ -5,8 +5,7 @@ with each of its values changed by about a unit in the last place (6e-8 of it, a
 changes, another processor's arithmetic or a GPU's may change. The largest difference of any two is
 printed, of the aligned objects that are delivered, over the scanned region, as `reproduce` measures
 it, and the most that their errors against the truth differ by. Full environment; cells share the
-cores.
-docs/adr/0018-recipes-and-stopping.md has what came out.
+cores. docs/adr/0018-recipes-and-stopping.md has what came out.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from harness.rules import finding
 RULE = "hub.child-log"
 NOTHING = b"nothing"
 LINE = re.compile(rb"(epoch \S+ .*) elapsed_s ([0-9]+\.[0-9]+)")
-_ROUNDED_S = 0.01
+ROUNDED_S = 0.01
 
 
 def words(epoch: int, epochs: int, series: stopping.Series) -> str:
@@ -48,7 +48,7 @@ def check(log: bytes, attestation: Mapping[str, Any], *, where: str) -> Iterator
         text, elapsed_s = map(_text, line or (NOTHING, NOTHING))
         if text != expected:
             yield _told(where, epoch, expected or NOTHING.decode(), text)
-        elif float(elapsed_s) > at_most_s + _ROUNDED_S:
+        elif float(elapsed_s) > at_most_s + ROUNDED_S:
             yield _told(where, epoch, f"at most {at_most_s} s", f"{elapsed_s} s")
 
 

@@ -16,7 +16,6 @@ from harness import canonical, childlog, recipe, stopping
 from harness.model import Finding
 from harness.rules import finding
 
-ROUNDED_S = 0.01
 HALVES = ("a", "b")
 # Each column as `childlog.words` has it, and what there is of it where it is scored.
 SCORES = {"loss": "losses", "held_out": "deviances", "nrmse": "errors"}
@@ -48,7 +47,7 @@ def check(log: bytes, attestation: Record, asked: Record, *, where: str) -> Iter
         yield from (_told(where, *words) for words in told)
     lasts = [*whole[-1:], *({match[1]: match for match in found if match[4]}.values())]
     spent_s = sum(float(match[match.re.groups]) for match in lasts)
-    if spent_s > attestation["wall_s"] + ROUNDED_S * len(lasts):
+    if spent_s > attestation["wall_s"] + childlog.ROUNDED_S * len(lasts):
         words = f"at most {attestation['wall_s']} s, all parts together"
         yield _told(where, "elapsed_s", words, f"{spent_s:.2f} s")
 

@@ -53,7 +53,7 @@ def facts(
     """Return what the documents must agree with, as JSON-ready data.
 
     module: the mapped tests'.  test_files, decisions: path (decisions: file name) to text.
-    required_commands: commands that the guide must show in a bash block.
+    required_commands: commands that the guide must show in a block for a shell.
     """
     told: dict[str, str] = {}
     for path, source in test_files.items():
@@ -246,7 +246,7 @@ def _unexplained(offered: Surface) -> Iterator[Finding]:
 def _unknown_commands(
     text: str, commands: Iterable[str], known: Facts, collected: Collection
 ) -> Iterator[Finding]:
-    """Yield the commands of bash blocks and of the text that the tree does not take."""
+    """Yield the commands of blocks for a shell and of the text that the tree does not take."""
     offered = _offered(known)
     own = {row.subject for row in surface.command_rows(offered.command_lines)}
     text = _OWNED.sub("", _FENCED.sub("", text))

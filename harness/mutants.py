@@ -111,7 +111,7 @@ def _version() -> str:
 
 def _try(repository: Path, listed: list[dict[str, Any]]) -> Tried:
     started_at, clock = provenance.iso_now(), time.monotonic()
-    # The copies have none; what it leaves, others may compile into, and change no folder.
+    # The copies have no bytecode. Here each folder has a place for it, which another may fill.
     provenance.drop_bytecode(repository)
     watch = Watch(repository)
     parent = repository / "tmp" / "mutation"

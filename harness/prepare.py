@@ -80,9 +80,9 @@ def prepare_inputs(
     base_npz: object, probe and positions to simulate from; None for the embedded scene of the
     preset, whose geometry a base replaces.  Of a study of one file, that file: it is put in its
     place byte for byte.  base_sha256: what whoever asks has recorded of it; None where nothing is.
-    Raises UsageError for a preset that the study lacks
-    and for a root that cannot serve, InputInvalid for a base or preset that
-    breaks the rules inputs.base or inputs.preset, and for a file that is not the study's.
+    Raises UsageError for a preset that the study lacks and for a root that cannot serve,
+    InputInvalid for a base or preset that breaks the rules inputs.base or inputs.preset, for a base
+    that is not the one recorded, and for a file that is not the study's.
     """
     preset = _preset(design, preset_name)
     given = None if base_npz is None else (base_npz.name, _read(base_npz, base_sha256))

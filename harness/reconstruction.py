@@ -136,7 +136,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         "--parallel",
         default=AUTO,
         metavar="N",
-        help="jobs side by side, one thread each; default: one a core, and one with --device cuda",
+        help="jobs side by side, one thread each; default: one a core; one where a GPU may be used",
     )
     parser.add_argument(
         "--recipe", metavar="NAME", help="of recipes/, or a file; default: the study's"

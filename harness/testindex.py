@@ -55,7 +55,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """The testing guide: commands of its bash blocks, selectors, and what is wrong with it."""
+    """The testing guide: commands of its blocks for a shell, selectors, and what is wrong."""
 
     commands: tuple[str, ...]
     selectors: tuple[Row, ...]
@@ -70,7 +70,7 @@ def parse_index(text: str, *, where: str) -> Index:
 
 
 def parse_guide(text: str, *, where: str) -> Guide:
-    """Return the commands of the bash blocks and the rows of the block `selectors`."""
+    """Return the commands of the blocks for a shell and the rows of the block `selectors`."""
     selectors, findings = _block(text, "selectors", where)
     commands, closed = _commands(text)
     if not closed:
