@@ -15,7 +15,6 @@ from harness.rules import finding
 
 FORMAT = "harness.digests/2"
 GROUPS = ("code", "study", "inputs")
-UNTOUCHED: Mapping[str, tuple[str, ...]] = dict.fromkeys(GROUPS, ())
 TESTS = "tests/"
 NO_FILE = "no such file"
 PUT_BACK = "changed and put back, or written anew"
@@ -26,9 +25,7 @@ Digests = Mapping[str, str | None]
 Groups = Mapping[str, Digests]
 
 
-def record(
-    before: Groups, after: Groups, touched: Mapping[str, Iterable[str]] = UNTOUCHED
-) -> dict[str, Any]:
+def record(before: Groups, after: Groups, touched: Mapping[str, Iterable[str]]) -> dict[str, Any]:
     """Return the record of what a stage rests on: for each group, path to sha256, twice.
 
     touched: for each group, the files and folders that are not as they were left before the stage,

@@ -1,7 +1,8 @@
 """Watch what a stage rests on: hash code, study and inputs before it and after it.
 
 A file that was changed and put back has the digest that it had, but not the time of its last
-change (ctime), which no program can set; nor has a folder that something came to and went from.
+change (ctime), which only the machine's clock sets; nor has a folder that something came to and
+went from.
 Source: docs/adr/0010-drift-and-heads.md, which says also what that time does not tell.
 """
 

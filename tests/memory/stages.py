@@ -12,6 +12,8 @@ from harness import canonical, drift, guide, judge, layout, plan, policies, reco
 from tests.attack.hubs import Hub
 from tests.memory import runs
 
+UNTOUCHED = dict.fromkeys(drift.GROUPS, ())
+
 
 def _argv(stage: str, folder: str) -> list[str]:
     roots = runs.roots(folder)
@@ -102,7 +104,7 @@ def rests_on(jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     study = {layout.DEFAULT_STUDY: canonical.sha256(runs.study_text())}
     inputs = {drift.input_key(job): job["input_sha256"] for job in jobs}
     groups = {"code": code, "study": study, "inputs": inputs}
-    return drift.record(groups, groups)
+    return drift.record(groups, groups, UNTOUCHED)
 
 
 def outputs(hub: Hub, folder: str, record: str) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness import drift
+from tests.memory.stages import UNTOUCHED
 
 A, B = "a" * 64, "b" * 64
 
@@ -13,8 +14,16 @@ def groups(**code):
     return {"code": code, "study": {}, "inputs": {"phase_c/x.npz": A}}
 
 
+def left_alone(before, after):
+    return drift.record(before, after, UNTOUCHED)
+
+
+def stated(**code):
+    return left_alone(groups(**code), groups(**code))
+
+
 def test_what_did_not_change_has_no_finding():
-    assert drift.findings(drift.record(groups(x=A), groups(x=A))) == ()
+    assert drift.findings(left_alone(groups(x=A), groups(x=A))) == ()
 
 
 @pytest.mark.parametrize(
@@ -27,7 +36,7 @@ def test_what_did_not_change_has_no_finding():
     ],
 )
 def test_a_file_that_changed_went_or_came_is_named(before, after, expected, found):
-    (item,) = drift.findings(drift.record(groups(**before), groups(**after)))
+    (item,) = drift.findings(left_alone(groups(**before), groups(**after)))
     assert (item.rule, item.where, item.expected, item.found) == (
         "stage.drift",
         "x",
@@ -37,7 +46,7 @@ def test_a_file_that_changed_went_or_came_is_named(before, after, expected, foun
 
 
 def touched(**names):
-    return {**drift.UNTOUCHED, **names}
+    return {**UNTOUCHED, **names}
 
 
 @pytest.mark.parametrize(
@@ -71,8 +80,8 @@ def test_only_test_files_and_declared_faults_must_be_those_of_the_other_stage():
     red = {"tests/a.py": A, "tests/faults.toml": A, "harness/model.py": A}
     green = {"tests/a.py": B, "tests/faults.toml": A, "harness/model.py": B, "tests/new.py": A}
     found = drift.pair(
-        drift.record(groups(**green), groups(**green)),
-        drift.record(groups(**red), groups(**red)),
+        stated(**green),
+        stated(**red),
         "red",
     )
     assert [(item.rule, item.where) for item in found] == [
@@ -83,7 +92,7 @@ def test_only_test_files_and_declared_faults_must_be_those_of_the_other_stage():
 
 
 def test_a_job_whose_input_was_another_at_the_gate_is_found_though_it_was_put_back():
-    document = drift.record(groups(), groups())
+    document = stated()
     job = {"input_root": "phase_c", "input_npz": "x.npz", "input_sha256": A}
     assert drift.inputs_of_jobs(document, [job]) == ()
     (item,) = drift.inputs_of_jobs(document, [{**job, "input_sha256": B}])
@@ -91,10 +100,6 @@ def test_a_job_whose_input_was_another_at_the_gate_is_found_though_it_was_put_ba
     assert (item.expected, item.found) == (f"sha256 {A} at the input gate", f"sha256 {B}")
     (item,) = drift.inputs_of_jobs(document, [{**job, "input_npz": "y.npz"}])
     assert item.expected == "no such file at the input gate"
-
-
-def stated(**code):
-    return drift.record(groups(**code), groups(**code))
 
 
 HERE = {"tests/a.py": A, "harness/b.py": A, "harness/gone.py": A}
@@ -148,7 +153,7 @@ def test_code_of_two_places_is_compared_file_by_file(compare, rule, when, tests_
 )
 def test_inputs_that_two_stages_share_are_the_same(here, there, told):
     one, other = (
-        drift.record({**groups(), "inputs": inputs}, {**groups(), "inputs": {}})
+        left_alone({**groups(), "inputs": inputs}, {**groups(), "inputs": {}})
         for inputs in (here, there)
     )
     found = drift.same_inputs(other, one, "cli")
@@ -159,13 +164,13 @@ def test_inputs_that_two_stages_share_are_the_same(here, there, told):
 @pytest.mark.parametrize("group", drift.GROUPS)
 def test_every_group_is_held_to_what_it_was(group):
     before, after = {**groups(), group: {"x": A}}, {**groups(), group: {"x": B}}
-    assert [item.where for item in drift.findings(drift.record(before, after))] == ["x"]
+    assert [item.where for item in drift.findings(left_alone(before, after))] == ["x"]
     record = drift.record(before, before, touched(**{group: ["x"]}))
     assert [item.found for item in drift.findings(record)] == [drift.PUT_BACK]
 
 
 def test_the_record_has_the_groups_as_they_were_given():
     before, after = groups(x=A), groups(x=B)
-    document = drift.record(before, after)
+    document = left_alone(before, after)
     assert document["format"] == "harness.digests/2"
     assert (document["before"], document["after"]) == (before, after)

@@ -26,6 +26,7 @@ from harness import (
     schemas,
     verify,
 )
+from tests.memory.stages import UNTOUCHED
 
 SOURCE = """
 def x_plan__mutmut_orig(a):
@@ -53,7 +54,8 @@ change = "-a"
 reason = ""
 """
 CODE = {"harness/matrix.py": "a" * 64}
-RESTS_ON = drift.record(*({"code": CODE, "study": {}, "inputs": {}} for _ in range(2)))
+GROUPS = {"code": CODE, "study": {}, "inputs": {}}
+RESTS_ON = drift.record(GROUPS, GROUPS, UNTOUCHED)
 PATH = f"{layout.MUTATION}/{layout.MUTATION_RECORD}"
 
 
