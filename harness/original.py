@@ -66,7 +66,7 @@ def check(root: Path, original: Path) -> tuple[Finding, ...]:
         ("/original/plan_sha256", run.manifest["plan_sha256"], record["original"]["plan_sha256"]),
         ("/original/code_sha256", stage["code_sha256"], record["original"]["code_sha256"]),
         ("/findings", *_notes(record, stage)),
-        *_of_jobs(record, read, there, {entry.path: entry.sha256 for entry in listed}),
+        *_of_jobs(record, stage, read, there, {entry.path: entry.sha256 for entry in listed}),
     ]
     return tuple(
         finding(RULE, where=where, pointer=pointer, expected=str(expected), found=str(stated))
@@ -89,12 +89,17 @@ def _told(notes: Sequence[Record]) -> list[str]:
 
 
 def _of_jobs(
-    record: Record, read: records.Read, there: records.Read, digests: Mapping[str, str]
+    record: Record,
+    stage: Record,
+    read: records.Read,
+    there: records.Read,
+    digests: Mapping[str, str],
 ) -> Iterator[Fact]:
     """Yield pointer, what both hubs give and what the record says, of each job.
 
-    digests: sha256 by path of the original's files.
+    stage: of the original.  digests: sha256 by path of the original's files.
     """
+    alike = not any(reproduction.surroundings(stage, record, where=""))
     for index, job in enumerate(record["jobs"]):
         place = f"/jobs/{index}"
         name = f"{layout.job_directory(key_of(job))}/{layout.RECONSTRUCTION}"
@@ -102,6 +107,7 @@ def _of_jobs(
         digest = None if before is None else canonical.sha256(before)
         yield f"{place}/original_sha256", digest, job["original_sha256"]
         yield from _of_pictures(job, digests, place)
+        yield f"{place}/repeats", _repeats(job, read, there, alike=alike), job["repeats"]
         result = f"{layout.REPRODUCE}/{layout.job_directory(key_of(job))}/{layout.RESULT}"
         attested = read(result)
         if job["status"] == SUCCEEDED and attested is not None:
@@ -109,6 +115,12 @@ def _of_jobs(
             pair = (_arrays(each) for each in (before, after))
             region = rerun_compare.scanned(attested)
             yield from _of_arrays(job, reproduction.compare_arrays(*pair, region), place)
+
+
+def _repeats(job: Record, read: records.Read, there: records.Read, *, alike: bool) -> bool:
+    name = f"{layout.job_directory(key_of(job))}/{layout.RESULT}"
+    results = there(f"{layout.RUN_FOLDERS[REAL_RUN]}/{name}"), read(f"{layout.REPRODUCE}/{name}")
+    return reproduction.repeats(job, map(rerun_compare.attestation, results), alike=alike)
 
 
 def _of_pictures(job: Record, digests: Mapping[str, str], place: str) -> Iterator[Fact]:

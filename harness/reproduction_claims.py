@@ -40,7 +40,7 @@ def check(
     due, stated = [item.as_record() for item in found], reproduction.errors(record)
     code = reproduction.exit_code(record)
     facts = [
-        *_facts_of_jobs(record, run, digests),
+        *_facts_of_jobs(record, run, attested, digests),
         *_facts_attested(record, attested),
         ("hub.verdict", "/findings", due, stated),
         ("hub.verdict", "/exit_code", code, record["exit_code"]),
@@ -60,7 +60,7 @@ def check(
 
 
 def _facts_of_jobs(
-    record: Record, run: Run, digests: Mapping[str, str]
+    record: Record, run: Run, attested: Mapping[str, Record], digests: Mapping[str, str]
 ) -> Iterator[tuple[str, str, Any, Any]]:
     """Yield rule, pointer, what the hub gives and what the record says, of the jobs."""
     ran = [
@@ -87,6 +87,10 @@ def _facts_of_jobs(
         verdict = reproduction.verdict_of(job, allowed)
         yield "hub.reproduction", f"/jobs/{index}/sha256", left, job["sha256"]
         yield from _facts_of_pictures(record, index, digests)
+        repeats = job["repeats"] and reproduction.repeats(
+            job, [attested.get(str(key_of(job)))], alike=_are_alike(record)
+        )
+        yield "hub.reproduction", f"/jobs/{index}/repeats", repeats, job["repeats"]
         yield "hub.verdict", f"/jobs/{index}/verdict", verdict, job["verdict"]
 
 
@@ -96,12 +100,16 @@ def _facts_of_pictures(
     job = record["jobs"][index]
     home = f"{layout.REPRODUCE}/{layout.job_directory(key_of(job))}"
     there = reproduction.pictures_in(digests, home)
-    alike = not any(item["rule"] == reproduction.SURROUNDINGS for item in record["findings"])
-    given = reproduction.compare_pictures(job, there, there, alike=alike)
+    given = reproduction.compare_pictures(job, there, there, alike=_are_alike(record))
     yield "hub.reproduction", f"/jobs/{index}/pictures", _drawn(given), _drawn(job["pictures"])
     found = [item for item in job["findings"] if item["rule"] == reproduction.PICTURE]
     due = [item.as_record() for item in reproduction.redrawn(job, where=str(key_of(job)))]
     yield "hub.verdict", f"/jobs/{index}/findings", due, found
+
+
+def _are_alike(record: Record) -> bool:
+    """Return whether nothing is noted of code, versions and processor that were not the same."""
+    return not any(item["rule"] == reproduction.SURROUNDINGS for item in record["findings"])
 
 
 def _drawn(pictures: Sequence[Record] | None) -> dict[str, str] | None:

@@ -47,8 +47,8 @@ from harness.watch import Watch
 ORIGINAL_RUN = "real-run"
 SLUG = "reproduction"
 AS_IT_WAS = (
-    "code, versions and processor are those of the original run: "
-    "on one thread, arrays that differ are not of that run"
+    "code, versions and processor are those of the original run, and both attest that their bytes "
+    "repeat: arrays that differ are not of that run"
 )
 
 
@@ -320,8 +320,7 @@ def _judged(
 def _tell(record: Mapping[str, Any], made: Path, head: str, say: Say) -> None:
     for job in record["jobs"]:
         say(f"{key_of(job)}: {reproduction.as_text(job)}")
-    differ = any(reproduction.not_the_same(job) for job in record["jobs"])
-    if differ and not any(i["rule"] == reproduction.SURROUNDINGS for i in record["findings"]):
+    if any(job["repeats"] and reproduction.not_the_same(job) for job in record["jobs"]):
         say(AS_IT_WAS)
     for item in (*record["findings"], *(i for job in record["jobs"] for i in job["findings"])):
         say(rules.as_text(rules.from_record(item)))

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from harness import canonical, files, layout, manifest, npz, reproduction, rules
+from harness import (
+    canonical,
+    files,
+    layout,
+    manifest,
+    npz,
+    reproduction,
+    resources,
+    rules,
+    schemas,
+)
 from harness.model import Finding, ReconstructionJob
 from harness.rules import finding
 
@@ -53,10 +63,28 @@ def compared(
         **reproduction.compare_arrays(*pair, region),
     }
     then, now = (_pictures(each.parent) for each in (original.path, after))
+    record["repeats"] = reproduction.repeats(
+        record, (_attested(each.parent) for each in (original.path, after)), alike=alike
+    )
     record["pictures"] = reproduction.compare_pictures(record, then, now, alike=alike)
     found += reproduction.redrawn(record, where=str(job.key))
     record["findings"] = [item.as_record() for item in found]
     return {**record, "verdict": reproduction.verdict_of(record, tolerance)}
+
+
+def _attested(folder: Path) -> dict[str, Any] | None:
+    return attestation(files.read_or_none(folder / layout.RESULT))
+
+
+def attestation(data: bytes | None) -> dict[str, Any] | None:
+    """Return what a job attests; None where that fits no schema."""
+    try:
+        document = canonical.parse(data or b"")
+    except ValueError:
+        return None
+    schema = resources.schema("attestation")
+    broken = schemas.check(document, schema, name="attestation", where=layout.RESULT)
+    return None if broken else document
 
 
 def _pictures(folder: Path) -> dict[str, str | None]:

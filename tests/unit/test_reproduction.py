@@ -145,19 +145,59 @@ def test_one_job_can_be_chosen_and_the_others_are_skips(reproduced):
     assert {"ptychi.log", "run.log", "result.json"} <= {path.name for path in home.iterdir()}
 
 
+@pytest.fixture
+def made_elsewhere(hub_to_attack):
+    """A hub whose real run had another matplotlib, so that bytes need not be the same."""
+    versions = {"matplotlib": "1.0"}
+    edit(hub_to_attack, "real_run/stage.json", lambda each: each["versions"].update(versions))
+    hub.seal_hub(hub_to_attack)
+    return hub_to_attack
+
+
 @pytest.mark.parametrize(
-    ("off", "verdict", "expected"), [("1e-4", "within", 0), ("0.5", "different", 1)]
+    ("off", "verdict", "expected"), [("1e-4", "within", 0), ("5", "different", 1)]
 )
-def test_an_object_that_is_off_is_within_the_tolerance_or_different(
-    reproduce, complete_hub, off, verdict, expected
+def test_an_object_that_is_off_elsewhere_is_within_the_tolerance_or_different(
+    reproduce, made_elsewhere, off, verdict, expected
 ):
-    code, made, said = reproduce(complete_hub, "--job", JOB, child=f"--object-off {off}")
+    code, made, said = reproduce(made_elsewhere, "--job", JOB, child=f"--object-off {off}")
     assert code == expected, said
     assert verdicts(made) == {JOB: verdict}
     assert record_of(made)["verdict"] == ("fail" if expected else "pass")
     nrmse = record_of(made)["jobs"][0]["object_nrmse"]
     assert (nrmse > reproduction.OBJECT_TOLERANCES["gaussian"]) == (verdict == "different")
     assert findings(made) == ()
+
+
+def test_an_object_that_is_off_where_bytes_repeat_is_different(reproduce, complete_hub, capfd):
+    code, made, said = reproduce(complete_hub, "--job", JOB, child="--object-off 1e-4")
+    assert (code, verdicts(made)) == (1, {JOB: "different"})
+    (job,) = record_of(made)["jobs"]
+    assert job["repeats"] is True
+    assert job["object_nrmse"] < reproduction.OBJECT_TOLERANCES["gaussian"]
+    assert rerun.AS_IT_WAS in said.splitlines()
+    assert findings(made) == ()
+    words = ["verify", str(made), "--original", str(complete_hub)]
+    assert cli.main(words) == 0
+    edit(made, RECORD, excuse)
+    publish.derive_and_seal(made)
+    assert findings(made) == ()
+    assert cli.main(words) == 4
+    assert f"[reproduce.original] {RECORD}: /jobs/0/repeats: " in capfd.readouterr().err
+
+
+def excuse(record):
+    record["jobs"][0].update(repeats=False, verdict="within")
+    record.update(verdict="pass", exit_code=0)
+
+
+def test_a_run_that_does_not_promise_its_bytes_is_not_held_to_them(reproduce, hub_to_attack):
+    result = f"real_run/{JOB}/{layout.RESULT}"
+    edit(hub_to_attack, result, lambda said: said["determinism"].update(bitwise=False))
+    hub.seal_hub(hub_to_attack)
+    code, made, _ = reproduce(hub_to_attack, "--job", JOB, child="--object-off 1e-4")
+    assert (code, verdicts(made)) == (0, {JOB: "within"})
+    assert record_of(made)["jobs"][0]["repeats"] is False
 
 
 def test_a_tampered_reconstruction_in_a_resealed_hub_is_different(reproduce, hub_to_attack):
@@ -185,12 +225,10 @@ def test_arrays_that_differ_beside_the_same_object_are_named(reproduce, hub_to_a
 
     code, made, said = reproduce(hub_to_attack, "--job", JOB)
 
-    assert (code, verdicts(made)) == (0, {JOB: "within"}), said
+    assert (code, verdicts(made)) == (1, {JOB: "different"}), said
     lines = said.splitlines()
-    assert (
-        f"{JOB}: within, aligned objects differ by 0; not the same: loss_per_epoch, positions_x_px"
-        in lines
-    )
+    names = "loss_per_epoch, positions_x_px"
+    assert f"{JOB}: different, aligned objects differ by 0; not the same: {names}" in lines
     assert rerun.AS_IT_WAS in lines
 
 
@@ -699,7 +737,7 @@ def test_pictures_are_not_compared_where_arrays_or_surroundings_are_others(
     reproduce, drawn, monkeypatch
 ):
     code, made, _ = reproduce(drawn, "--job", JOB, child="--picture 8 --object-off 1e-4")
-    assert (code, pictures_of(made)) == (0, None)
+    assert (code, pictures_of(made)) == (1, None)
     assert findings(made) == ()
     edit(drawn, "real_run/stage.json", lambda each: each["versions"].update(matplotlib="1.0"))
     hub.seal_hub(drawn)
@@ -724,6 +762,7 @@ def list_none(record):
 
 def blame_the_surroundings(record):
     say_nothing_of_pictures(record)
+    record["jobs"][0]["repeats"] = False
     note = rules.finding(
         "reproduce.surroundings", where="x", pointer="/versions/torch", expected="1", found="2"
     )
@@ -895,7 +934,7 @@ def test_an_original_that_is_none_or_does_not_hold_is_told(reproduced, hub_to_at
 
 def compared(original, again, region=EVERYWHERE):
     found = reproduction.compare_arrays(original, again, region)
-    job = {"status": "succeeded", **found}
+    job = {"status": "succeeded", "repeats": False, **found}
     return reproduction.verdict_of(job, reproduction.OBJECT_TOLERANCES["gaussian"])
 
 
@@ -964,5 +1003,5 @@ def test_a_job_that_was_interrupted_is_not_called_failed_alone(status, words):
 
 def test_what_counts_as_within_goes_with_the_noise_model():
     by = [{"options": {reproduction.NOISE_MODEL: name}} for name in ("gaussian", "poisson")]
-    assert [reproduction.tolerance(each) for each in by] == [0.001, 0.05]
-    assert reproduction.tolerance({"options": {}}) == 0.001, "pty-chi's own"
+    assert [reproduction.tolerance(each) for each in by] == [0.02, 0.2]
+    assert reproduction.tolerance({"options": {}}) == 0.02, "pty-chi's own"
