@@ -200,6 +200,17 @@ def test_a_run_that_does_not_promise_its_bytes_is_not_held_to_them(reproduce, hu
     assert record_of(made)["jobs"][0]["repeats"] is False
 
 
+@pytest.mark.parametrize("data", [b"{}", None])
+def test_an_original_without_a_readable_attestation_is_no_way_round(reproduce, hub_to_attack, data):
+    result = hub_to_attack / "real_run" / JOB / layout.RESULT
+    result.unlink()
+    if data is not None:
+        result.write_bytes(data)
+    hub.seal_hub(hub_to_attack)
+    code, made, _ = reproduce(hub_to_attack, "--job", JOB, child="--object-off 1e-4")
+    assert code == 4 if data else verdicts(made) == {JOB: "different"}
+
+
 def test_a_tampered_reconstruction_in_a_resealed_hub_is_different(reproduce, hub_to_attack):
     path = hub_to_attack / "real_run" / JOB / layout.RECONSTRUCTION
     with np.load(path) as archive:
