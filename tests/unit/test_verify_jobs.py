@@ -357,3 +357,18 @@ def test_a_job_used_no_more_than_its_machine_could_give(hub_in_memory):
     attest(hub_in_memory, cpu_s=18.17)
     expected = "at most 18.160 s, on 2 cores in 8.0 s"
     assert checked(hub_in_memory) == [("hub.cost", RESULT, "/cpu_s", expected, "18.17 s")]
+
+
+def test_a_half_in_a_log_has_the_epochs_of_the_job_s_recipe(hub_in_memory):
+    between = runs.example("attestation/succeeded-with-halves")["metrics"]["between_halves"]
+    attest(hub_in_memory, metrics={**attested(hub_in_memory)["metrics"], "between_halves": between})
+    frames = attested(hub_in_memory)["input"]["frames"]
+    heads = [
+        f"half {name}: {count} of {frames} frames"
+        for name, count in zip("ab", between["frames"], strict=True)
+    ]
+    head, ended = hub_in_memory.files[LOG].decode().rsplit("\n# ended", 1)
+    hub_in_memory.files[LOG] = "\n".join((head, *heads, f"# ended{ended}")).encode()
+    asked = json.loads(hub_in_memory.files[runs.MANIFEST])["settings"]["recipe"]["num_epochs"]
+    told = [("hub.child-log", LOG, f"half {name}", f"{asked} epochs", "0 epochs") for name in "ab"]
+    assert [item for item in checked(hub_in_memory) if item[0] == "hub.child-log"] == told
