@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from harness.rules import finding
 STUDIES = "plans/active/*/study.toml"
 TESTS = "tests"
 _REPORTER = "harness/pytest_report.py"
+# CPython 3.11 gives up ("recursion depth mismatch") where two threads parse at once.
+_PARSING = threading.Lock()
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*_cache", ".hypothesis")
 
 
@@ -130,7 +133,8 @@ def _make(fault: Fault, root: Path) -> Finding | None:
             expected="a file of the copied tree",
             found="no such file",
         )
-    faulted = faults.apply(fault, target.read_bytes().decode("utf-8"))
+    with _PARSING:
+        faulted = faults.apply(fault, target.read_bytes().decode("utf-8"))
     if isinstance(faulted, Finding):
         return faulted
     # Written anew, so that neither a read-only file nor a second name for it is in the way.

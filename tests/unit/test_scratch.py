@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 import venv
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from harness import scratch
+from harness import faults, scratch
 from harness.errors import InputInvalid
 from harness.faults import Fault
 
@@ -206,3 +208,26 @@ def test_the_repository_s_own_tree_can_be_copied_and_faulted(parent):
         ask = "import harness.scratch as s; print(hasattr(s, 'Other'), s.__file__)"
         said = imported_by(sys.executable, tree.root, environ, "-c", ask).split()
         assert said == ["True", str(tree.root / "harness/scratch.py")]
+
+
+def test_faults_are_made_one_at_a_time(repository, tmp_path, monkeypatch):
+    """CPython 3.11 may lose count of its own depth where two threads parse at once."""
+    apply, inside, seen = faults.apply, [], []
+
+    def watched(fault, text):
+        inside.append(fault)
+        time.sleep(0.05)
+        seen.append(len(inside))
+        inside.pop()
+        return apply(fault, text)
+
+    monkeypatch.setattr(faults, "apply", watched)
+
+    def make(number):
+        parent = tmp_path / str(number)
+        with scratch.faulted_tree(repository, FILES, FAULT, parent=parent) as tree:
+            return tree.finding
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(make, range(4))) == [None] * 4
+    assert seen == [1] * 4
