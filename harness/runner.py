@@ -139,7 +139,6 @@ def stream(
     Raises UsageError where the program cannot be started, Interrupted where this process was.
     """
     started, clock = provenance.now(), time.monotonic()
-    last: deque[str] = deque(maxlen=LAST_LINES)
     child = _start(argv, cwd, environment)
     expired = threading.Event()
     alarm = threading.Timer(timeout_s or 0, _expire, (child, expired, grace_s))
@@ -149,19 +148,7 @@ def stream(
         stop = stop or Stop()
         stop.attach(child)
         try:
-            for said in iter(child.stdout.readline, b""):
-                line = provenance.redact(said)
-                for sink in sinks:
-                    sink(line)
-                last.append(line.decode(errors="replace").rstrip())
-            child.wait()
-            interrupted = False
-        except KeyboardInterrupt:
-            _end(child, grace_s)
-            interrupted = True
-        except BaseException:
-            _end(child, grace_s)
-            raise
+            last_lines, interrupted = _listen(child, sinks, grace_s)
         finally:
             alarm.cancel()
             stop.detach(child)
@@ -171,12 +158,38 @@ def stream(
         started_at=provenance.iso(started),
         finished_at=provenance.iso_now(),
         elapsed_s=round(time.monotonic() - clock, 3),
-        last_lines=tuple(line for line in last if line),
+        last_lines=last_lines,
         timed_out=expired.is_set(),
     )
     if interrupted:
         raise Interrupted(done)
     return done
+
+
+def _listen(
+    child: subprocess.Popen[bytes], sinks: Sequence[Sink], grace_s: float
+) -> tuple[tuple[str, ...], bool]:
+    """Hand on what a child says until it has ended.
+
+    Returns its last lines, and whether this process was interrupted and so ended it; so does
+    whatever a sink raises, which goes on.
+    """
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    interrupted = False
+    try:
+        for said in iter(child.stdout.readline, b""):
+            line = provenance.redact(said)
+            for sink in sinks:
+                sink(line)
+            last.append(line.decode(errors="replace").rstrip())
+        child.wait()
+    except KeyboardInterrupt:
+        _end(child, grace_s)
+        interrupted = True
+    except BaseException:
+        _end(child, grace_s)
+        raise
+    return tuple(line for line in last if line), interrupted
 
 
 def _start(

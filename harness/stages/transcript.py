@@ -82,23 +82,33 @@ class Transcript:
         ended = runner.describe_returncode(done.returncode)
         sink(f"# ended: {ended} at {done.finished_at}\n".encode())
         self._write(b"".join(kept))
+        self._keep(name, done, provenance.shown_environment(environment), find_reports())
+        if interrupted is not None:
+            raise interrupted
+        return done
+
+    def _keep(
+        self,
+        name: str,
+        done: runner.Completed,
+        environment_set: Mapping[str, str],
+        reports: Mapping[str, Path],
+    ) -> None:
+        """Keep the record of a command that ended."""
         self.commands.append(
             {
                 "name": name,
-                "argv": provenance.portable_argv(argv),
-                "environment_set": provenance.shown_environment(environment),
+                "argv": provenance.portable_argv(done.argv),
+                "environment_set": environment_set,
                 "started_at": done.started_at,
                 "finished_at": done.finished_at,
                 "elapsed_s": done.elapsed_s,
                 "returncode": done.returncode,
                 "timed_out": done.timed_out,
                 "log_path": self._inside(self._log_path),
-                "reports": {kind: self._inside(path) for kind, path in find_reports().items()},
+                "reports": {kind: self._inside(path) for kind, path in reports.items()},
             }
         )
-        if interrupted is not None:
-            raise interrupted
-        return done
 
     def records(self) -> list[dict[str, Any]]:
         """Return the record of each command, with the digest of its log as it stands."""

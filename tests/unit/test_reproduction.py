@@ -186,6 +186,16 @@ def test_an_object_that_is_off_where_bytes_repeat_is_different(reproduce, comple
     assert f"[reproduce.original] {RECORD}: /jobs/0/repeats: " in capfd.readouterr().err
 
 
+def test_bytes_that_a_run_does_not_promise_are_not_said_to_repeat(reproduced):
+    result = f"{layout.REPRODUCE}/{JOB}/{layout.RESULT}"
+    assert record_of(reproduced)["jobs"][0]["repeats"] is True
+    edit(reproduced, result, lambda said: said["determinism"].update(bitwise=False))
+    publish.derive_and_seal(reproduced)
+    assert ("hub.reproduction", "/jobs/0/repeats") in {
+        (item.rule, item.pointer) for item in findings(reproduced)
+    }
+
+
 def excuse(record):
     record["jobs"][0].update(repeats=False, verdict="within")
     record.update(verdict="pass", exit_code=0)
